@@ -1,0 +1,129 @@
+"""The environment variables that reviewdesk honours, read once and checked.
+
+A bad value stops the start with a sentence that names the variable, the value and the way out.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+MAX_SOCKET_PATH = 107
+ROOT_HOME = Path("/var/lib/reviewdesk")
+
+
+class BadEnvironmentError(ValueError):
+    """A variable has a value that cannot be used; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the process was started with.
+
+    Attributes:
+        port: TCP port of the web server on 127.0.0.1.
+        home: Directory of all data, the database's too unless it is external.
+        has_demo: Whether a first start loads the demo.
+        database_url: libpq URL of an external PostgreSQL, or empty for the embedded one.
+        broker_url: URL of an external broker, or empty for the one inside PostgreSQL.
+        openai_api_key: Key for the OpenAI-compatible endpoint, or empty.
+        openai_base_url: Base URL of that endpoint, or empty for the client's default.
+        demo_model_url: Base URL of the scripted demo model, given by the supervisor, or empty.
+    """
+
+    port: int
+    home: Path
+    has_demo: bool
+    database_url: str
+    broker_url: str
+    openai_api_key: str
+    openai_base_url: str
+    demo_model_url: str
+
+    @property
+    def is_embedded(self) -> bool:
+        """Say whether reviewdesk runs its own PostgreSQL."""
+        return not self.database_url
+
+    @property
+    def home_id(self) -> str:
+        """Return eight hex digits that tell this home from others on the machine."""
+        return hashlib.sha256(str(self.home).encode()).hexdigest()[:8]
+
+
+def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
+    """Read and check the variables.
+
+    Raises:
+        BadEnvironmentError: A value cannot be used.
+    """
+    home = variables.get("REVIEWDESK_HOME", "") or str(CHECKOUT / ".reviewdesk")
+    return Environment(
+        port=_port(variables.get("REVIEWDESK_PORT", "") or "8000"),
+        home=Path(home).expanduser().absolute(),
+        has_demo=_flag("REVIEWDESK_DEMO", variables.get("REVIEWDESK_DEMO", "") or "1"),
+        database_url=_database_url(variables.get("DATABASE_URL", "")),
+        broker_url=_url(
+            "BROKER_URL", variables.get("BROKER_URL", ""), ("redis", "rediss", "amqp", "amqps")
+        ),
+        openai_api_key=variables.get("OPENAI_API_KEY", ""),
+        openai_base_url=_url(
+            "OPENAI_BASE_URL", variables.get("OPENAI_BASE_URL", ""), ("http", "https")
+        ),
+        demo_model_url=variables.get("REVIEWDESK_DEMO_MODEL_URL", ""),
+    )
+
+
+def database_parameters(url: str) -> dict[str, str]:
+    """Return the libpq parameters of a `postgresql://` URL."""
+    return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= 65535:
+        raise BadEnvironmentError(
+            f"REVIEWDESK_PORT is {value!r}; it must be a number from 1 to 65535, such as 8000."
+        )
+    return int(value)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in {"0", "1"}:
+        raise BadEnvironmentError(f"{name} is {value!r}; it must be 1 (yes) or 0 (no).")
+    return value == "1"
+
+
+def _database_url(value: str) -> str:
+    if not value:
+        return ""
+    example = "postgresql://user:password@host:5432/database"
+    try:
+        parameters = conninfo_to_dict(value)
+    except psycopg.ProgrammingError as error:
+        raise BadEnvironmentError(
+            f"DATABASE_URL cannot be read ({error}); it must look like {example}."
+        ) from error
+    if not value.startswith(("postgresql://", "postgres://")) or not parameters.get("dbname"):
+        raise BadEnvironmentError(
+            f"DATABASE_URL must be a PostgreSQL URL with a database name, like {example}."
+        )
+    return value
+
+
+def _url(name: str, value: str, schemes: tuple[str, ...]) -> str:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.netloc:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise BadEnvironmentError(
+            f"{name} starts with {parts.scheme or value[:12]!r}; it must be a URL that starts "
+            f"with one of {allowed}"
+        )
+    return value

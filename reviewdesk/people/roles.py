@@ -1,0 +1,57 @@
+"""Who may do what: the one table of roles and permissions (the README shows the same table)."""
+
+from enum import StrEnum
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """A person's role in one project."""
+
+    VIEWER = "viewer", "viewer"
+    SUPPORT = "support", "support"
+    REVIEWER = "reviewer", "reviewer"
+    ENGINEER = "engineer", "engineer"
+    LEAD = "lead", "lead"
+    ADMIN = "admin", "admin"
+
+
+class Permission(StrEnum):
+    """Something a role may do in a project; the value is what people read."""
+
+    VIEW = "read every page"
+    LABEL = "label sessions"
+    DECIDE_CALLS = "decide waiting tool calls"
+    LOWER_AUTONOMY = "lower a tool's autonomy"
+    START_RUNS = "start runs"
+    PROMOTE = "promote sessions to golden tests and edit them"
+    RUN_GOLDEN = "run golden tests"
+    WRITE_VERSIONS = "write versions and request their release"
+    DECIDE_RELEASES = "approve or refuse releases, roll back"
+    RAISE_AUTONOMY = "raise a tool's autonomy, lift a ceiling"
+    ADMINISTER = "manage members, roles and API keys"
+
+
+ALLOWED: dict[Permission, frozenset[Role]] = {
+    Permission.VIEW: frozenset(Role),
+    Permission.LABEL: frozenset(Role) - {Role.VIEWER},
+    Permission.DECIDE_CALLS: frozenset({Role.SUPPORT, Role.REVIEWER, Role.LEAD, Role.ADMIN}),
+    Permission.LOWER_AUTONOMY: frozenset(Role) - {Role.VIEWER},
+    Permission.START_RUNS: frozenset(Role) - {Role.VIEWER},
+    Permission.PROMOTE: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.RUN_GOLDEN: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.WRITE_VERSIONS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.DECIDE_RELEASES: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.RAISE_AUTONOMY: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.ADMINISTER: frozenset({Role.ADMIN}),
+}
+
+
+def is_allowed(role: str, permission: Permission) -> bool:
+    """Say whether `role` (a `Role` value) carries `permission`."""
+    return role in ALLOWED[permission]
+
+
+def roles_with(permission: Permission) -> list[str]:
+    """Return the names of the roles that carry `permission`, lowest first, for messages."""
+    return [str(role.label) for role in Role if role in ALLOWED[permission]]

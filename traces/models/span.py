@@ -1,0 +1,50 @@
+"""Spans: the steps of a session, in a table partitioned by time."""
+
+from django.db import models
+
+from traces.models.session import Session
+
+
+class Span(models.Model):
+    """One step. The table is partitioned by week of `start_ns` (see `traces/partitions.py`).
+
+    The same span sent twice is one row: session, span id and start are the key.
+    """
+
+    class Kind(models.TextChoices):
+        AGENT = "agent", "agent"
+        CUSTOMER = "customer", "customer"
+        MODEL = "model", "model"
+        TOOL = "tool", "tool"
+        OTHER = "other", "other"
+
+    class Status(models.TextChoices):
+        OK = "ok", "ok"
+        ERROR = "error", "error"
+        RUNNING = "running", "running"
+        WAITING = "waiting", "waiting"
+
+    pk = models.CompositePrimaryKey("session_id", "span_id", "start_ns")
+    session = models.ForeignKey(Session, models.CASCADE, related_name="spans")
+    span_id = models.CharField(max_length=16, help_text="16 hex digits.")
+    parent_id = models.CharField(max_length=16, blank=True)
+    kind = models.CharField(max_length=20, choices=Kind)
+    name = models.CharField(max_length=200)
+    start_ns = models.BigIntegerField(help_text="Nanoseconds since 1970, UTC.")
+    duration_ns = models.BigIntegerField(default=0)
+    status = models.CharField(max_length=20, choices=Status, default=Status.OK)
+    status_message = models.TextField(blank=True)
+    model = models.CharField(max_length=120, blank=True)
+    input_tokens = models.IntegerField(null=True, blank=True)
+    output_tokens = models.IntegerField(null=True, blank=True)
+    cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    input = models.JSONField(null=True, blank=True)
+    output = models.JSONField(null=True, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "traces_span"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
