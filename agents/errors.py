@@ -1,0 +1,81 @@
+"""What can go wrong with agents, in words for the person who asked.
+
+    AgentsError
+    ├── RunError             a run cannot be started, continued or cancelled
+    ├── ClaimLostError       another worker holds the run now; this one stops without a trace
+    ├── ModelError           a model call failed
+    │   ├── ModelUnavailableError   may be retried
+    │   └── ModelRefusedError       will fail again
+    ├── ApprovalError        a waiting call cannot be decided so
+    │   ├── AlreadyDecidedError
+    │   └── InvalidArgumentsError
+    ├── AutonomyError        a level cannot be changed so
+    ├── GoldenError          a golden test or eval run cannot be made so
+    └── ReleaseError         a version or release cannot be made or decided so
+"""
+
+from collections.abc import Sequence
+
+
+class AgentsError(Exception):
+    """Base of every error of this package; its text is for people."""
+
+
+class RunError(AgentsError):
+    """A run cannot be started, continued or cancelled."""
+
+
+class ClaimLostError(AgentsError):
+    """The run's fencing token has moved on: another worker holds it, or it was ended."""
+
+
+class ModelError(AgentsError):
+    """A model call failed."""
+
+
+class ModelUnavailableError(ModelError):
+    """The endpoint is away, slow or limits the rate; the same call may succeed later.
+
+    Attributes:
+        retry_after: Seconds that the endpoint asked to wait, or None.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRefusedError(ModelError):
+    """The endpoint refused the call or answered with nonsense; the same call would fail again."""
+
+
+class ApprovalError(AgentsError):
+    """A waiting call cannot be decided so."""
+
+
+class AlreadyDecidedError(ApprovalError):
+    """Somebody, or the clock, was faster."""
+
+
+class InvalidArgumentsError(ApprovalError):
+    """Edited arguments do not fit the tool's schema.
+
+    Attributes:
+        problems: One sentence per problem.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = list(problems)
+
+
+class AutonomyError(AgentsError):
+    """A level or ceiling cannot be changed so."""
+
+
+class GoldenError(AgentsError):
+    """A golden test or eval run cannot be made so."""
+
+
+class ReleaseError(AgentsError):
+    """A version or release cannot be made or decided so."""
