@@ -14,8 +14,9 @@ from agents.models.version import Version
 class Release(models.Model):
     """A request to make a version live, or a roll back to one that was live before.
 
-    `author` is the version's author, held equal to it by a composite foreign key, so that the
-    check constraint "author and requester never decide" cannot be talked around.
+    `author` is the version's author, held equal to it by a trigger, so that the check constraint
+    "author and requester never decide" cannot be talked around. A roll back is decided by whoever
+    asks for it: it only returns to what another person has approved before.
     """
 
     class Kind(models.TextChoices):
@@ -48,6 +49,9 @@ class Release(models.Model):
         EvalRun, models.PROTECT, null=True, blank=True, related_name="releases"
     )
     evidence_hash = models.CharField(max_length=64, blank=True)
+    evidence_note = models.CharField(
+        max_length=300, blank=True, help_text="Why there is no eval run, where there is none."
+    )
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -69,6 +73,10 @@ class Release(models.Model):
                 | ~Q(status__in=["live", "superseded", "rolled_back", "refused"])
                 | Q(decided_by__isnull=False, decided_at__isnull=False),
                 name="release_live_was_approved",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="rollback") | Q(eval_run__isnull=False) | ~Q(evidence_note=""),
+                name="release_has_evidence_or_says_why_not",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="release_has_reason"),
             models.UniqueConstraint(
