@@ -1,0 +1,227 @@
+"""Storing whole sessions in bulk: each with all its spans, or not at all."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from traces.clean import clean_json, clean_text
+from traces.errors import BadRecordError
+from traces.models import Project, Session, Span
+from traces.partitions import ensure_partitions
+from traces.records import SessionRecord, SpanRecord, from_ns
+from traces.totals import refresh_totals
+
+MAX_BATCH_SESSIONS = 200
+MAX_BATCH_SPANS = 10_000
+
+_INT32 = 2**31
+_INT64 = 2**63
+_MAX_COST_USD = 1_000_000
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_NAMESPACE = uuid.UUID("5a0f6d0e-6a1b-4c8e-9d53-0c9a1f7b2e64")
+_ENDED = frozenset(Session.Status) - {Session.Status.RUNNING, Session.Status.WAITING}
+
+_SESSION_COLUMNS = (
+    "id, project_id, source, external_id, status, status_reason, is_golden, agent_name, "
+    "version_name, customer, title, started_at, ended_at, first_ns, last_ns, working_ns, "
+    "num_steps, num_spans, num_errors, tools, metadata, said"
+)
+_SPAN_COLUMNS = (
+    "session_id, span_id, parent_id, kind, name, start_ns, duration_ns, status, status_message, "
+    "model, input_tokens, output_tokens, cost_usd, input, output, attributes"
+)
+
+
+@dataclass(frozen=True)
+class StoreCounts:
+    """What a call of `store_sessions` did.
+
+    Attributes:
+        sessions: Sessions that are new.
+        spans: Spans of the new sessions.
+        unchanged: Sessions that were there before and were left as they are.
+    """
+
+    sessions: int = 0
+    spans: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "StoreCounts") -> "StoreCounts":
+        """Return both together."""
+        return StoreCounts(
+            self.sessions + other.sessions,
+            self.spans + other.spans,
+            self.unchanged + other.unchanged,
+        )
+
+
+def store_sessions(*, project: Project, records: Iterable[SessionRecord]) -> StoreCounts:
+    """Store sessions with their spans and totals; those already there are left as they are.
+
+    A session is known by project, source and external id (an empty one is always new). Batches of
+    at most `MAX_BATCH_SESSIONS`, one transaction each: what an interrupted call has stored stays,
+    whole, and the same call again adds the rest.
+
+    Raises:
+        BadRecordError: A record cannot be stored; nothing of its batch is.
+    """
+    counts = StoreCounts()
+    for batch in _batches(records):
+        for record in batch:
+            check_record(record)
+        ensure_partitions(span.start_ns for record in batch for span in record.spans)
+        with transaction.atomic():
+            counts += _store_batch(project, batch)
+    return counts
+
+
+def check_record(record: SessionRecord) -> None:
+    """Raise `BadRecordError` where the store's columns cannot hold a value."""
+    if not record.spans:
+        raise BadRecordError(f"session {record.external_id!r} has no spans")
+    if record.status not in Session.Status or record.source not in Session.Source:
+        raise BadRecordError(f"unknown status {record.status!r} or source {record.source!r}")
+    for span in record.spans:
+        if problem := _problem_of(span):
+            raise BadRecordError(f"span {span.span_id!r} ({span.name[:60]!r}): {problem}")
+
+
+def _problem_of(span: SpanRecord) -> str:
+    if not _SPAN_ID.fullmatch(span.span_id):
+        return "its id is not 16 hex digits"
+    if span.kind not in Span.Kind or span.status not in Span.Status:
+        return f"unknown kind {span.kind!r} or status {span.status!r}"
+    if not (-_INT64 <= span.start_ns and 0 <= span.duration_ns and span.end_ns < _INT64):
+        return f"start {span.start_ns} ns with duration {span.duration_ns} ns is out of range"
+    for tokens in (span.input_tokens, span.output_tokens):
+        if tokens is not None and not 0 <= tokens < _INT32:
+            return f"token count {tokens} is out of range"
+    cost = span.cost_usd
+    if cost is not None and not (cost.is_finite() and 0 <= cost < _MAX_COST_USD):
+        return f"cost {cost} USD is out of range"
+    return ""
+
+
+def _batches(records: Iterable[SessionRecord]) -> Iterator[list[SessionRecord]]:
+    batch: list[SessionRecord] = []
+    num_spans = 0
+    for record in records:
+        batch.append(record)
+        num_spans += len(record.spans)
+        if len(batch) >= MAX_BATCH_SESSIONS or num_spans >= MAX_BATCH_SPANS:
+            yield batch
+            batch, num_spans = [], 0
+    if batch:
+        yield batch
+
+
+def _store_batch(project: Project, batch: Sequence[SessionRecord]) -> StoreCounts:
+    by_id = {_session_id(project, record): record for record in reversed(batch)}
+    new = _insert_sessions(project, by_id)
+    num_spans = _copy_spans({session_id: by_id[session_id] for session_id in sorted(new)})
+    refresh_totals(list(new))
+    return StoreCounts(len(new), num_spans, len(batch) - len(new))
+
+
+def _session_id(project: Project, record: SessionRecord) -> uuid.UUID:
+    """Return the same id for the same session, so that links survive storing it anew."""
+    if not record.external_id:
+        return uuid.uuid4()
+    return uuid.uuid5(_NAMESPACE, f"{project.pk} {record.source} {record.external_id}")
+
+
+def _insert_sessions(project: Project, records: dict[uuid.UUID, SessionRecord]) -> set[uuid.UUID]:
+    """Insert what is new and return its ids.
+
+    In the order of the ids, so that two imports of the same sessions wait for, and never block,
+    each other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.session_in")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE session_in ON COMMIT DROP AS "
+            f"SELECT {_SESSION_COLUMNS} FROM traces_session WITH NO DATA"
+        )
+        with cursor.copy(f"COPY session_in ({_SESSION_COLUMNS}) FROM STDIN") as copy:
+            for session_id, record in records.items():
+                copy.write_row(_session_row(session_id, project, record))
+        cursor.execute(
+            f"INSERT INTO traces_session ({_SESSION_COLUMNS}) "
+            f"SELECT {_SESSION_COLUMNS} FROM session_in ORDER BY id "
+            "ON CONFLICT DO NOTHING RETURNING id"
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _session_row(session_id: uuid.UUID, project: Project, record: SessionRecord) -> list[Any]:
+    first_ns = min(span.start_ns for span in record.spans)
+    last_ns = max(span.end_ns for span in record.spans)
+    return [
+        session_id,
+        project.pk,
+        record.source,
+        clean_text(record.external_id)[:200],
+        record.status,
+        clean_text(record.status_reason)[:500],
+        False,
+        clean_text(record.agent_name)[:120],
+        clean_text(record.version_name)[:60],
+        clean_text(record.customer)[:200],
+        "",
+        from_ns(first_ns),
+        from_ns(last_ns) if record.status in _ENDED else None,
+        first_ns,
+        last_ns,
+        0,
+        0,
+        0,
+        0,
+        "[]",
+        _json(record.metadata),
+        "",
+    ]
+
+
+def _copy_spans(records: dict[uuid.UUID, SessionRecord]) -> int:
+    """Copy the spans of new sessions; a span that a record holds twice is stored once."""
+    num_spans = 0
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY traces_span ({_SPAN_COLUMNS}) FROM STDIN") as copy,
+    ):
+        for session_id, record in records.items():
+            spans = {(span.span_id, span.start_ns): span for span in reversed(record.spans)}
+            for span in spans.values():
+                copy.write_row(_span_row(session_id, span))
+            num_spans += len(spans)
+    return num_spans
+
+
+def _span_row(session_id: uuid.UUID, span: SpanRecord) -> list[Any]:
+    return [
+        session_id,
+        span.span_id,
+        span.parent_id,
+        span.kind,
+        clean_text(span.name)[:200],
+        span.start_ns,
+        span.duration_ns,
+        span.status,
+        clean_text(span.status_message),
+        clean_text(span.model)[:120],
+        span.input_tokens,
+        span.output_tokens,
+        span.cost_usd,
+        None if span.input is None else _json(span.input),
+        None if span.output is None else _json(span.output),
+        _json(span.attributes),
+    ]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(clean_json(value), ensure_ascii=False)
