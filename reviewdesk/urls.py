@@ -1,5 +1,21 @@
 """The desk's addresses."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from reviewdesk.screens.home import home
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("", include("reviewdesk.people.urls")),
+    path("p/<slug:slug>/overview/", include("reviewdesk.screens.overview.urls")),
+    path("p/<slug:slug>/sessions/", include("reviewdesk.screens.sessions.urls")),
+    path("p/<slug:slug>/approvals/", include("reviewdesk.screens.approvals.urls")),
+    path("p/<slug:slug>/golden/", include("reviewdesk.screens.golden.urls")),
+    path("p/<slug:slug>/releases/", include("reviewdesk.screens.releases.urls")),
+    path("p/<slug:slug>/autonomy/", include("reviewdesk.screens.autonomy.urls")),
+    path("p/<slug:slug>/settings/", include("reviewdesk.screens.settings.urls")),
+]
+
+handler403 = "reviewdesk.screens.errors.forbidden"
+handler404 = "reviewdesk.screens.errors.not_found"
+handler500 = "reviewdesk.screens.errors.failed"

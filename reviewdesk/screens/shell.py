@@ -1,10 +1,132 @@
-"""The shell around every screen."""
+"""The shell around every screen: menu, what waits for this person, project switcher."""
 
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import Release, ToolApproval
+from reviewdesk.people.access import membership_of
+from reviewdesk.people.models import Membership
+from reviewdesk.people.roles import Permission, is_allowed
+from traces.models import Project
+
+DUE_WITHIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A screen of the desk.
+
+    Attributes:
+        word: Names the URL namespace, the template folder and the module.
+        icon: In the sprite.
+        key: Pressed after `o`.
+    """
+
+    word: str
+    title: str
+    icon: str
+    key: str
+
+
+SCREENS = (
+    Screen("overview", "Overview", "layout-dashboard", "o"),
+    Screen("sessions", "Sessions", "messages", "s"),
+    Screen("approvals", "Approvals", "hand-stop", "a"),
+    Screen("golden", "Golden", "test-pipe", "g"),
+    Screen("releases", "Releases", "rocket", "l"),
+    Screen("autonomy", "Autonomy", "adjustments-horizontal", "t"),
+    Screen("settings", "Settings", "settings", ","),
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How much waits for this person, and whether some of it is about to expire."""
+
+    num: int = 0
+    is_due: bool = False
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    """A line of the sidebar."""
+
+    screen: Screen
+    url: str
+    is_current: bool
+    waiting: Waiting
+
+
+class Shell:
+    """What `templates/desk.html` shows. Nothing is asked of the database before it is used."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def membership(self) -> Membership | None:
+        """Return the membership of the current project, if the page is in one."""
+        return membership_of(self._request)
+
+    @property
+    def project(self) -> Project | None:
+        """Return the current project."""
+        return self.membership.project if self.membership else None
+
+    @cached_property
+    def projects(self) -> list[Project]:
+        """Return the projects of this person, by name. One query."""
+        ids = Membership.objects.filter(user_id=self._request.user.pk).values("project")
+        return list(Project.objects.filter(pk__in=ids).order_by("name", "pk"))
+
+    @cached_property
+    def menu(self) -> list[MenuEntry]:
+        """Return the sidebar's lines. At most two queries."""
+        if self.membership is None:
+            return []
+        match = self._request.resolver_match
+        current = match.namespace if match else ""
+        waiting = waiting_for(self.membership)
+        slug = self.membership.project.slug
+        return [
+            MenuEntry(
+                screen=screen,
+                url=reverse(f"{screen.word}:index", args=[slug]),
+                is_current=screen.word == current,
+                waiting=waiting.get(screen.word, Waiting()),
+            )
+            for screen in SCREENS
+        ]
+
+
+def waiting_for(membership: Membership) -> dict[str, Waiting]:
+    """Return what waits for this member, by screen. Counts only what they may decide."""
+    waiting = {}
+    if is_allowed(membership.role, Permission.DECIDE_CALLS):
+        waiting["approvals"] = _calls_waiting(membership.project)
+    if is_allowed(membership.role, Permission.DECIDE_RELEASES):
+        releases = Release.objects.filter(
+            agent__project=membership.project, status=Release.Status.WAITING
+        ).exclude(Q(requested_by=membership.user) | Q(author__isnull=False, author=membership.user))
+        waiting["releases"] = Waiting(releases.count())
+    return waiting
+
+
+def _calls_waiting(project: Project) -> Waiting:
+    soon = Q(expires_at__lt=timezone.now() + DUE_WITHIN)
+    found = ToolApproval.objects.filter(
+        run__project=project, status=ToolApproval.Status.WAITING
+    ).aggregate(num=Count("pk"), due=Count("pk", filter=soon))
+    return Waiting(found["num"], found["due"] > 0)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the shell's template variables."""
-    return {}
+    """Return the shell's template variable."""
+    return {"shell": Shell(request)}

@@ -1,0 +1,44 @@
+"""The pages for what cannot be reached or done, in the shell."""
+
+import logging
+
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from reviewdesk.screens.pages import wants_fragment
+
+_log = logging.getLogger(__name__)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404, the same for what does not exist and for what is another project's."""
+    return _refuse(request, 404, "Not found", "There is no such page, or it is not yours to see.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403 with the reason, and the roles that may."""
+    reason = str(exception) or "This is not open to you."
+    return _refuse(request, 403, "Not allowed", reason)
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 for a form whose protection token is missing or old."""
+    _log.warning("CSRF check failed at %s: %s", request.path, reason)
+    sentence = "This form is out of date. Go back, load the page again and send it once more."
+    return _refuse(request, 403, "Form out of date", sentence)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer 500 without the shell, which may be what failed."""
+    return HttpResponseServerError(render_to_string("500.html"))
+
+
+def _refuse(request: HttpRequest, status: int, title: str, reason: str) -> HttpResponse:
+    context = {"title": title, "reason": reason}
+    if not wants_fragment(request):
+        return render(request, "refused.html", context, status=status)
+    response = render(request, "refused.html#notice", context, status=status)
+    response["HX-Retarget"] = "#toasts"
+    response["HX-Reswap"] = "beforeend"
+    return response

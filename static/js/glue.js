@@ -1,0 +1,55 @@
+// htmx and the rest of the page: toasts, failed requests, the pressed button.
+(() => {
+  const toasts = document.getElementById("toasts");
+
+  const show = (text, bad) => {
+    const toast = document.createElement("div");
+    toast.className = bad ? "desk-toast bad" : "desk-toast";
+    toast.dataset.toast = bad ? "stay" : "";
+    toast.textContent = text;
+    toasts.append(toast);
+    fade(toast);
+  };
+  const fade = (toast) => {
+    setTimeout(() => toast.remove(), toast.dataset.toast === "stay" ? 15000 : 5000);
+  };
+  toasts.querySelectorAll("[data-toast]").forEach(fade);
+  toasts.addEventListener("htmx:afterSettle", () => toasts.querySelectorAll("[data-toast]").forEach(fade));
+  document.body.addEventListener("desk:toast", (event) => show(event.detail.text, event.detail.bad));
+
+  document.body.addEventListener("htmx:responseError", (event) => {
+    show(`The desk answered with an error (${event.detail.xhr.status}). Nothing was saved by this; try again.`, true);
+  });
+  document.body.addEventListener("htmx:sendError", (event) => {
+    if (!event.detail.elt.hasAttribute("data-quiet")) show("The desk cannot be reached. Nothing was saved by this; try again.", true);
+  });
+
+  const pressed = (event) => {
+    const from = event.detail.requestConfig?.triggeringEvent?.submitter ?? event.detail.elt;
+    return from.closest?.("button, .btn");
+  };
+  document.body.addEventListener("htmx:beforeSend", (event) => pressed(event)?.setAttribute("aria-busy", "true"));
+  document.body.addEventListener("htmx:afterRequest", (event) => pressed(event)?.removeAttribute("aria-busy"));
+
+  // A refused form: the first field with an error gets the focus.
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.xhr?.status === 422) event.detail.target.querySelector("[aria-invalid='true']")?.focus();
+  });
+
+  // Dialogs: [data-open="id"] opens, a form in it may carry data-close to close on success.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (!opener) return;
+    const dialog = document.getElementById(opener.dataset.open);
+    if (!dialog) return;
+    event.preventDefault();
+    dialog.showModal();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+  });
+  // A form whose change is its submission (filters); without JavaScript it has its button.
+  document.addEventListener("change", (event) => {
+    if (event.target.closest("[data-submit-on-change]")) event.target.form?.requestSubmit();
+  });
+})();
