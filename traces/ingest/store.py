@@ -36,6 +36,15 @@ _SPAN_COLUMNS = (
     "model, input_tokens, output_tokens, cost_usd, input, output, attributes"
 )
 
+_INCOMING = (
+    "CREATE TEMPORARY TABLE session_in ON COMMIT DROP AS "  # noqa: S608
+    f"SELECT {_SESSION_COLUMNS} FROM traces_session WITH NO DATA"
+)
+_INSERT = (
+    f"INSERT INTO traces_session ({_SESSION_COLUMNS}) SELECT {_SESSION_COLUMNS} "  # noqa: S608
+    "FROM session_in ORDER BY id ON CONFLICT DO NOTHING RETURNING id"
+)
+
 
 @dataclass(frozen=True)
 class StoreCounts:
@@ -96,7 +105,7 @@ def _problem_of(span: SpanRecord) -> str:
         return "its id is not 16 hex digits"
     if span.kind not in Span.Kind or span.status not in Span.Status:
         return f"unknown kind {span.kind!r} or status {span.status!r}"
-    if not (-_INT64 <= span.start_ns and 0 <= span.duration_ns and span.end_ns < _INT64):
+    if abs(span.start_ns) >= _INT64 or span.duration_ns < 0 or span.end_ns >= _INT64:
         return f"start {span.start_ns} ns with duration {span.duration_ns} ns is out of range"
     for tokens in (span.input_tokens, span.output_tokens):
         if tokens is not None and not 0 <= tokens < _INT32:
@@ -143,18 +152,11 @@ def _insert_sessions(project: Project, records: dict[uuid.UUID, SessionRecord]) 
     """
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.session_in")
-        cursor.execute(
-            "CREATE TEMPORARY TABLE session_in ON COMMIT DROP AS "
-            f"SELECT {_SESSION_COLUMNS} FROM traces_session WITH NO DATA"
-        )
+        cursor.execute(_INCOMING)
         with cursor.copy(f"COPY session_in ({_SESSION_COLUMNS}) FROM STDIN") as copy:
             for session_id, record in records.items():
                 copy.write_row(_session_row(session_id, project, record))
-        cursor.execute(
-            f"INSERT INTO traces_session ({_SESSION_COLUMNS}) "
-            f"SELECT {_SESSION_COLUMNS} FROM session_in ORDER BY id "
-            "ON CONFLICT DO NOTHING RETURNING id"
-        )
+        cursor.execute(_INSERT)
         return {row[0] for row in cursor.fetchall()}
 
 
