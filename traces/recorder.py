@@ -4,16 +4,16 @@ The totals are computed from the spans by the database, so that they are right w
 written before, twice or late.
 """
 
-import json
 import uuid
 from typing import Any
 
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
+from traces.clean import clean_json, clean_text
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
-from traces.records import SpanRecord, from_ns, storable, without_nul
+from traces.records import SpanRecord, from_ns
 from traces.totals import refresh_totals
 
 _COLUMNS = (
@@ -44,7 +44,7 @@ def open_session(
         agent_name=agent_name,
         version_name=version_name,
         customer=customer[:200],
-        title=without_nul(title)[:300],
+        title=clean_text(title)[:300],
         started_at=from_ns(start_ns),
         first_ns=start_ns,
         last_ns=start_ns,
@@ -113,11 +113,11 @@ def _row(session_id: uuid.UUID, span: SpanRecord) -> list[Any]:
         span.span_id,
         span.parent_id,
         span.kind,
-        without_nul(span.name)[:200],
+        clean_text(span.name)[:200],
         span.start_ns,
         max(span.duration_ns, 0),
         span.status,
-        without_nul(span.status_message),
+        clean_text(span.status_message),
         span.model[:120],
         span.input_tokens,
         span.output_tokens,
@@ -129,9 +129,4 @@ def _row(session_id: uuid.UUID, span: SpanRecord) -> list[Any]:
 
 
 def _json(value: Any) -> Jsonb | None:
-    return None if value is None else Jsonb(value, dumps=_dumps)
-
-
-def _dumps(value: Any) -> str:
-    text = json.dumps(value)
-    return json.dumps(storable(value)) if "\\u0000" in text else text
+    return None if value is None else Jsonb(clean_json(value))

@@ -81,19 +81,3 @@ def to_ns(value: datetime) -> int:
     """Return nanoseconds since 1970 of an aware datetime, exactly."""
     whole = int(value.replace(microsecond=0).timestamp())
     return whole * 1_000_000_000 + value.microsecond * 1000
-
-
-def without_nul(value: str) -> str:
-    """Return the text with NUL, which PostgreSQL cannot store, as U+FFFD."""
-    return value.replace("\x00", "\ufffd")
-
-
-def storable(value: Any) -> Any:
-    """Return JSON in which no text holds NUL."""
-    if isinstance(value, str):
-        return without_nul(value)
-    if isinstance(value, dict):
-        return {without_nul(str(key)): storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable(item) for item in value]
-    return value

@@ -33,6 +33,13 @@ class Run(models.Model):
         GOLDEN = "golden", "golden test"
         REPLAY = "replay", "replay of a recording"
 
+    class Failure(models.TextChoices):
+        NONE = "", "none"
+        LIMIT = "limit", "over a limit"
+        MODEL = "model", "model endpoint"
+        DEFECT = "defect", "defect of a tool or of the runtime"
+        LOST = "lost", "lost too often"
+
     OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -47,6 +54,7 @@ class Run(models.Model):
         default=list, blank=True, help_text="Recorded tool results that answer instead of the tool."
     )
     error = models.TextField(blank=True)
+    failure = models.CharField(max_length=20, choices=Failure, blank=True, default=Failure.NONE)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )

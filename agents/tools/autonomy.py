@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pghistory
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
 from agents.errors import AutonomyError
@@ -122,23 +123,23 @@ def level_for_effect(*, agent: Agent, tool: str, now: datetime) -> EffectiveLeve
     return effective_level(agent_tool, now=now) if agent_tool else None
 
 
-def change_level(*, agent_tool: AgentTool, level: Level, reason: str, by_id: int) -> AgentTool:
+def change_level(*, agent_tool: AgentTool, level: Level, reason: str, by: AbstractBaseUser) -> AgentTool:
     """Set a tool's own level, with who and why; runs in progress obey before their next effect.
 
     Raises:
         AutonomyError: No reason is given, or the level is already so.
     """
     reason = _checked(reason)
-    with transaction.atomic(), pghistory.context(user=by_id, reason=reason, action="level"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="level"):
         row = AgentTool.objects.select_for_update().get(pk=agent_tool.pk)
         if row.level == level:
             raise AutonomyError(f"{row.name} is at {level.label} already; nothing was changed.")
-        row.level, row.reason, row.changed_by_id = level, reason, by_id
+        row.level, row.reason, row.changed_by_id = level, reason, by.pk
         row.save(update_fields=["level", "reason", "changed_by", "changed_at"])
     return row
 
 
-def give_tool(*, agent: Agent, name: str, level: Level, reason: str, by_id: int) -> AgentTool:
+def give_tool(*, agent: Agent, name: str, level: Level, reason: str, by: AbstractBaseUser) -> AgentTool:
     """Give an agent a tool at a level.
 
     Raises:
@@ -147,25 +148,25 @@ def give_tool(*, agent: Agent, name: str, level: Level, reason: str, by_id: int)
     """
     reason = _checked(reason)
     contract_for(name)
-    with transaction.atomic(), pghistory.context(user=by_id, reason=reason, action="give tool"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="give tool"):
         row, is_new = AgentTool.objects.get_or_create(
             agent=agent,
             name=name,
-            defaults={"level": level, "reason": reason, "changed_by_id": by_id},
+            defaults={"level": level, "reason": reason, "changed_by_id": by.pk},
         )
         if not is_new:
             raise AutonomyError(f"{agent} has {name} already, at {row.get_level_display()}.")
     return row
 
 
-def change_ceiling(*, agent: Agent, level: Level, reason: str, by_id: int) -> Agent:
+def change_ceiling(*, agent: Agent, level: Level, reason: str, by: AbstractBaseUser) -> Agent:
     """Set the highest level of all of an agent's tools.
 
     Raises:
         AutonomyError: No reason is given, or the ceiling is already so.
     """
     reason = _checked(reason)
-    with transaction.atomic(), pghistory.context(user=by_id, reason=reason, action="ceiling"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="ceiling"):
         row = Agent.objects.select_for_update().get(pk=agent.pk)
         if row.ceiling == level:
             raise AutonomyError(f"The ceiling of {row} is {level.label} already.")
@@ -175,7 +176,7 @@ def change_ceiling(*, agent: Agent, level: Level, reason: str, by_id: int) -> Ag
 
 
 def lift_ceiling(
-    *, agent: Agent, tier: Tier, level: Level, reason: str, expires_at: datetime, by_id: int
+    *, agent: Agent, tier: Tier, level: Level, reason: str, expires_at: datetime, by: AbstractBaseUser
 ) -> CeilingLift:
     """Let one tier of an agent's tools go above its ceiling until a date.
 
@@ -185,7 +186,7 @@ def lift_ceiling(
     reason = _checked(reason)
     if level.rank <= tier.ceiling.rank:
         raise AutonomyError(f"{tier.label} may go up to {tier.ceiling.label} without a lift.")
-    with transaction.atomic(), pghistory.context(user=by_id, reason=reason, action="lift ceiling"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="lift ceiling"):
         if expires_at <= database_now():
             raise AutonomyError(f"A lift must end in the future; {expires_at:%d %b %Y} has passed.")
         Agent.objects.select_for_update().get(pk=agent.pk)
@@ -196,20 +197,20 @@ def lift_ceiling(
                 "level": level,
                 "reason": reason,
                 "expires_at": expires_at,
-                "lifted_by_id": by_id,
+                "lifted_by_id": by.pk,
             },
         )
     return lift
 
 
-def end_lift(*, lift: CeilingLift, reason: str, by_id: int) -> None:
+def end_lift(*, lift: CeilingLift, reason: str, by: AbstractBaseUser) -> None:
     """End a lift at once.
 
     Raises:
         AutonomyError: No reason is given.
     """
     reason = _checked(reason)
-    with transaction.atomic(), pghistory.context(user=by_id, reason=reason, action="end lift"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="end lift"):
         CeilingLift.objects.select_for_update().filter(pk=lift.pk).delete()
 
 

@@ -1,0 +1,145 @@
+"""Deciding the calls that wait for a person. A decision is made once and consumed once."""
+
+from typing import Any
+
+import pghistory
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
+from agents.models import Run, ToolApproval
+from agents.runtime.ending import wake_run
+from agents.runtime.hints import hint_on_commit
+from agents.tools.autonomy import database_now
+from agents.tools.contract import ToolContract
+from agents.tools.executor import argument_problems
+from agents.tools.registry import contract_for
+from traces.clean import clean_json, clean_text
+
+
+def approve_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str = "") -> ToolApproval:
+    """Let the call be made as proposed.
+
+    Raises:
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    return _decide(approval, by, ToolApproval.Status.APPROVED, message, approval.arguments)
+
+
+def edit_call(
+    *, approval: ToolApproval, by: AbstractBaseUser, arguments: dict[str, Any], message: str = ""
+) -> ToolApproval:
+    """Let the call be made with other arguments.
+
+    Raises:
+        InvalidArgumentsError: They do not fit the tool's schema.
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    arguments = clean_json(arguments)
+    if problems := argument_problems(_contract(approval), arguments):
+        raise InvalidArgumentsError(problems)
+    if arguments == approval.arguments:
+        return approve_call(approval=approval, by=by, message=message)
+    return _decide(approval, by, ToolApproval.Status.EDITED, message, arguments)
+
+
+def reject_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str) -> ToolApproval:
+    """Refuse the call; the model is told the message.
+
+    Raises:
+        ApprovalError: There is no message.
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    if not message.strip():
+        raise ApprovalError("A rejection needs a message: the agent is told why.")
+    return _decide(approval, by, ToolApproval.Status.REJECTED, message, None)
+
+
+def judge_suggestion(
+    *, approval: ToolApproval, by: AbstractBaseUser, is_good: bool, message: str = ""
+) -> ToolApproval:
+    """Say whether a proposed call would have been right; nothing is executed.
+
+    Raises:
+        ApprovalError: It is bad and there is no message.
+        AlreadyDecidedError: Somebody was faster.
+    """
+    if not is_good and not message.strip():
+        raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
+    status = ToolApproval.Status.APPROVED if is_good else ToolApproval.Status.REJECTED
+    return _decide(approval, by, status, message, None)
+
+
+def expire_approvals() -> int:
+    """Mark the calls that nobody decided in time, and let their runs go on without them."""
+    expired = 0
+    for approval in ToolApproval.objects.filter(
+        status=ToolApproval.Status.WAITING, expires_at__lte=database_now()
+    ).order_by("expires_at")[:200]:
+        with transaction.atomic(), pghistory.context(action="expired"):
+            run, row = _locked(approval)
+            if row.status != ToolApproval.Status.WAITING:
+                continue
+            row.status, row.decided_at = ToolApproval.Status.EXPIRED, database_now()
+            row.save(update_fields=["status", "decided_at"])
+            _wake(run)
+            expired += 1
+    return expired
+
+
+def _decide(
+    approval: ToolApproval,
+    by: AbstractBaseUser,
+    status: ToolApproval.Status,
+    message: str,
+    arguments: dict[str, Any] | None,
+) -> ToolApproval:
+    message = clean_text(message.strip())[:1000]
+    with (
+        transaction.atomic(),
+        pghistory.context(user=by.pk, reason=message, action=str(status)),
+    ):
+        run, row = _locked(approval)
+        now = database_now()
+        if row.status == ToolApproval.Status.WAITING and row.expires_at and row.expires_at <= now:
+            raise AlreadyDecidedError(
+                f"The call of {row.tool} has expired at {row.expires_at:%H:%M} UTC: nobody decided "
+                "in time. It was not made."
+            )
+        if row.status != ToolApproval.Status.WAITING:
+            raise AlreadyDecidedError(_who_was_faster(row))
+        row.status, row.message, row.decided_arguments = status, message, arguments
+        row.decided_by_id, row.decided_at = by.pk, now
+        row.save(
+            update_fields=["status", "message", "decided_arguments", "decided_by", "decided_at"]
+        )
+        if row.kind == ToolApproval.Kind.APPROVAL:
+            _wake(run)
+    return row
+
+
+def _locked(approval: ToolApproval) -> tuple[Run, ToolApproval]:
+    # The run first, as the worker does: the same order everywhere cannot deadlock.
+    run = (
+        Run.objects.select_for_update(of=("self",))
+        .select_related("session")
+        .get(pk=approval.run_id)
+    )
+    return run, ToolApproval.objects.select_for_update().get(pk=approval.pk)
+
+
+def _wake(run: Run) -> None:
+    if run.status == Run.Status.WAITING:
+        wake_run(run)
+        hint_on_commit()
+
+
+def _who_was_faster(row: ToolApproval) -> str:
+    status = row.get_status_display()
+    if row.decided_by:
+        return f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
+    return f"The call of {row.tool} is {status} already; nothing was changed."
+
+
+def _contract(approval: ToolApproval) -> ToolContract:
+    return contract_for(approval.tool)

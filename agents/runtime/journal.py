@@ -1,0 +1,145 @@
+"""The journal read back: what a run has done, what comes next, and the conversation so far.
+
+Pure: what follows is decided by the recorded steps alone, never by asking the model again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agents.config import canonical_json
+from agents.models import Run, Step
+
+
+@dataclass(frozen=True)
+class CallModel:
+    """Ask the model. `step` is one that was started and never ended, or None."""
+
+    index: int
+    step: Step | None
+
+
+@dataclass(frozen=True)
+class CallTool:
+    """Do one call that the model asked for. `step` waits for a person, or is None."""
+
+    index: int
+    step: Step | None
+    call_id: str
+    name: str
+    arguments: dict[str, Any] | None
+    raw_arguments: str
+
+
+@dataclass(frozen=True)
+class TellCustomer:
+    """The agent has answered; the customer says the next turn."""
+
+    index: int
+    content: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do."""
+
+
+Action = CallModel | CallTool | TellCustomer | Finish
+
+
+def next_action(run_input: dict[str, Any], steps: Sequence[Step]) -> Action:
+    """Return what comes after `steps` (all of the run's, by index)."""
+    if not steps:
+        return CallModel(0, None)
+    last = steps[-1]
+    index = last.index + 1
+    if last.kind == Step.Kind.MODEL and last.status == Step.Status.STARTED:
+        return CallModel(last.index, last)
+    if last.kind == Step.Kind.CUSTOMER:
+        return CallModel(index, None)
+    model = next(step for step in reversed(steps) if step.kind == Step.Kind.MODEL)
+    done = {step.call_id: step for step in steps if step.index > model.index}
+    for call in (model.response or {}).get("tool_calls", []):
+        step = done.get(call["id"])
+        if step is None or step.status == Step.Status.WAITING:
+            return _tool_action(index, step, call)
+    if done:
+        return CallModel(index, None)
+    num_told = sum(step.kind == Step.Kind.CUSTOMER for step in steps)
+    turns = run_input.get("turns", [])
+    return TellCustomer(index, turns[num_told]) if num_told < len(turns) else Finish()
+
+
+def messages_of(
+    system_prompt: str, run_input: dict[str, Any], steps: Sequence[Step]
+) -> list[dict[str, Any]]:
+    """Return the conversation in the form of a chat-completions request."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}]
+    messages += [
+        {"role": message["role"], "content": message["content"]}
+        for message in run_input["messages"]
+    ]
+    for step in steps:
+        response = step.response or {}
+        if step.kind == Step.Kind.CUSTOMER:
+            messages.append({"role": "user", "content": response["content"]})
+        elif step.kind == Step.Kind.TOOL and step.status in {Step.Status.DONE, Step.Status.FAILED}:
+            messages.append(
+                {"role": "tool", "tool_call_id": step.call_id, "content": result_text(response)}
+            )
+        elif step.kind == Step.Kind.MODEL and step.status == Step.Status.DONE:
+            messages.append(_assistant_message(response))
+    return messages
+
+
+def result_text(response: dict[str, Any]) -> str:
+    """Return a tool step's response as the model reads it."""
+    if "error" in response:
+        return f"Error: {response['error']}"
+    result = response["result"]
+    return result if isinstance(result, str) else canonical_json(result)
+
+
+def totals(steps: Sequence[Step]) -> tuple[int, float]:
+    """Return the tokens and US dollars used so far (unknown ones count as none)."""
+    tokens = sum((step.input_tokens or 0) + (step.output_tokens or 0) for step in steps)
+    return tokens, float(sum(step.cost_usd or 0 for step in steps))
+
+
+def is_handed_over(run: Run, steps: Sequence[Step], handover_tools: set[str]) -> bool:
+    """Say whether a call that hands over to a person succeeded."""
+    return any(
+        step.kind == Step.Kind.TOOL
+        and step.name in handover_tools
+        and step.status == Step.Status.DONE
+        and "error" not in (step.response or {})
+        for step in steps
+    )
+
+
+def _tool_action(index: int, step: Step | None, call: dict[str, Any]) -> CallTool:
+    return CallTool(
+        index=step.index if step else index,
+        step=step,
+        call_id=call["id"],
+        name=call["name"],
+        arguments=call["arguments"],
+        raw_arguments=call.get("raw_arguments", ""),
+    )
+
+
+def _assistant_message(response: dict[str, Any]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": response.get("content")}
+    if calls := response.get("tool_calls"):
+        message["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {
+                    "name": call["name"],
+                    "arguments": call.get("raw_arguments") or canonical_json(call["arguments"]),
+                },
+            }
+            for call in calls
+        ]
+    return message

@@ -1,0 +1,80 @@
+"""The spans of a run: its steps as the trace store keeps them."""
+
+import time
+import uuid
+from typing import Any
+
+from agents.models import Step
+from traces.models import Span
+from traces.records import SpanRecord
+from traces.recorder import new_span_id
+
+
+def root_span_id(run_id: uuid.UUID) -> str:
+    """Return the root span's id: the first 16 hex digits of the run's."""
+    return run_id.hex[:16]
+
+
+def opening_spans(
+    agent_name: str, run_id: uuid.UUID, messages: list[dict[str, str]], start_ns: int
+) -> list[SpanRecord]:
+    """Return the root span and one span per message of the run's input."""
+    root = root_span_id(run_id)
+    spans = [
+        SpanRecord(
+            span_id=root,
+            kind=Span.Kind.AGENT,
+            name=agent_name,
+            start_ns=start_ns,
+            status=Span.Status.RUNNING,
+        )
+    ]
+    for offset, message in enumerate(messages, 1):
+        is_customer = message["role"] == "user"
+        spans.append(
+            SpanRecord(
+                span_id=new_span_id(),
+                parent_id=root,
+                kind=Span.Kind.CUSTOMER if is_customer else Span.Kind.MODEL,
+                name="customer" if is_customer else "greeting",
+                start_ns=start_ns + offset,
+                output={"content": message["content"]},
+                attributes={"given": True},
+            )
+        )
+    return spans
+
+
+def span_of(step: Step, *, attributes: dict[str, Any] | None = None) -> SpanRecord:
+    """Return a step as a span; an unfinished step lasts until now."""
+    end_ns = time.time_ns()
+    response = step.response or {}
+    is_model = step.kind == Step.Kind.MODEL
+    extra = {"step": step.index, **(attributes or {})}
+    if step.call_id:
+        extra["call_id"] = step.call_id
+    return SpanRecord(
+        span_id=step.span_id,
+        parent_id=root_span_id(step.run_id),
+        kind=step.kind,
+        name=step.name or step.kind,
+        start_ns=step.start_ns,
+        duration_ns=0 if step.kind == Step.Kind.CUSTOMER else end_ns - step.start_ns,
+        status=_STATUS[Step.Status(step.status)],
+        status_message=str(response.get("error", "")),
+        model=str(response.get("model") or step.name) if is_model else "",
+        input_tokens=step.input_tokens,
+        output_tokens=step.output_tokens,
+        cost_usd=step.cost_usd,
+        input=step.request or None,
+        output=step.response,
+        attributes=extra,
+    )
+
+
+_STATUS = {
+    Step.Status.STARTED: Span.Status.RUNNING,
+    Step.Status.WAITING: Span.Status.WAITING,
+    Step.Status.DONE: Span.Status.OK,
+    Step.Status.FAILED: Span.Status.ERROR,
+}

@@ -1,0 +1,43 @@
+"""What keeps runs going when messages, workers or people are lost. Safe to run anywhere, often."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from agents.golden.runner import settle_finished
+from agents.models import Run, WorkerHeartbeat
+from agents.runtime.approvals import expire_approvals
+from agents.runtime.claim import take_back_lost_runs
+from agents.runtime.hints import send_hint
+from agents.tools.autonomy import database_now
+from traces.partitions import make_weeks
+
+WEEKS_AHEAD = 4
+
+
+def sweep() -> None:
+    """Take back lost runs, expire approvals, settle eval runs, and hint at what is due."""
+    take_back_lost_runs()
+    expire_approvals()
+    settle_finished()
+    if _num_due():
+        send_hint()
+
+
+def keep_house() -> None:
+    """Make the coming weeks' partitions and forget workers that have been gone for an hour."""
+    today = datetime.now(tz=UTC).date()
+    monday = today - timedelta(days=today.weekday())
+    make_weeks(monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD + 1))
+    WorkerHeartbeat.objects.filter(seen_at__lt=database_now() - timedelta(hours=1)).delete()
+
+
+def _num_due() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM agents_run "
+            "WHERE status = %s AND next_at <= clock_timestamp() - interval '500 milliseconds'",
+            [Run.Status.QUEUED],
+        )
+        count: int = cursor.fetchone()[0]
+    return count

@@ -1,0 +1,85 @@
+"""Doing one tool call: the arguments checked, the tool or its recorded answer asked."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from jsonschema import Draft202012Validator
+
+from agents.demo.shop import DatabaseWorld
+from agents.golden.replay import fixture_for
+from agents.models import Run, ShopWrite
+from agents.tools.contract import ToolContract, ToolError
+from traces.clean import clean_json
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """What a call came to.
+
+    Attributes:
+        response: `{"result": JSON}` or `{"error": str}`, as the journal keeps it.
+        attributes: For the span: where the answer came from.
+    """
+
+    response: dict[str, Any]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_failed(self) -> bool:
+        """Say whether the call failed."""
+        return "error" in self.response
+
+
+def failed(message: str, **attributes: Any) -> CallResult:
+    """Return a call that came to an error."""
+    return CallResult({"error": message}, attributes)
+
+
+def argument_problems(contract: ToolContract, arguments: dict[str, Any]) -> list[str]:
+    """Return a sentence per violation of the tool's schema, empty if the arguments fit."""
+    validator = Draft202012Validator(contract.parameters)
+    return [
+        f"{'.'.join(str(part) for part in error.absolute_path) or 'arguments'}: {error.message}"
+        for error in sorted(validator.iter_errors(arguments), key=lambda error: list(error.path))
+    ]
+
+
+def execute(
+    *, run: Run, contract: ToolContract, arguments: dict[str, Any], effect_key: str
+) -> CallResult:
+    """Do the call in the running transaction, so that its effect commits with its step.
+
+    A tool that fails leaves nothing behind: it runs under a savepoint. Where the run has recorded
+    results (a golden test), a tool that only reads is answered by them until the run has written.
+    """
+    if recorded := _recorded(run, contract, arguments):
+        return recorded
+    world = DatabaseWorld(
+        run=run, dataset=run.agent.dataset, tool=contract.name, effect_key=effect_key
+    )
+    try:
+        with transaction.atomic():
+            result = contract.function(world, **arguments)
+    except ToolError as error:
+        return failed(str(error))
+    return CallResult({"result": clean_json(result)})
+
+
+def answer_recorded(run: Run, tool: str, arguments: dict[str, Any]) -> CallResult | None:
+    """Return the recorded answer to this very call, or None."""
+    fixture = fixture_for(run.fixtures, tool, arguments)
+    if fixture is None:
+        return None
+    response = {"result": fixture.result} if fixture.error is None else {"error": fixture.error}
+    return CallResult(response, {"answered_by": "recording"})
+
+
+def _recorded(
+    run: Run, contract: ToolContract, arguments: dict[str, Any]
+) -> CallResult | None:
+    if not run.fixtures or not contract.is_read:
+        return None
+    if ShopWrite.objects.filter(run=run).exists():
+        return None
+    return answer_recorded(run, contract.name, arguments)
