@@ -15,7 +15,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MAX_SOCKET_PATH = 107
-ROOT_HOME = Path("/var/lib/reviewdesk")
 
 
 class BadEnvironmentError(ValueError):
@@ -34,6 +33,7 @@ class Environment:
         broker_url: URL of an external broker, or empty for the one inside PostgreSQL.
         openai_api_key: Key for the OpenAI-compatible endpoint, or empty.
         openai_base_url: Base URL of that endpoint, or empty for the client's default.
+        account: Account of the embedded PostgreSQL when reviewdesk runs as root.
         demo_model_url: Base URL of the scripted demo model, given by the supervisor, or empty.
     """
 
@@ -44,6 +44,7 @@ class Environment:
     broker_url: str
     openai_api_key: str
     openai_base_url: str
+    account: str
     demo_model_url: str
 
     @property
@@ -76,6 +77,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         openai_base_url=_url(
             "OPENAI_BASE_URL", variables.get("OPENAI_BASE_URL", ""), ("http", "https")
         ),
+        account=variables.get("REVIEWDESK_ACCOUNT", "") or "nobody",
         demo_model_url=variables.get("REVIEWDESK_DEMO_MODEL_URL", ""),
     )
 

@@ -1,35 +1,41 @@
-"""Where the embedded PostgreSQL keeps its data, socket and binaries, and its secret key."""
+"""Where a home keeps its database and its secret key."""
 
+import contextlib
 import os
 import secrets
 import tempfile
 from pathlib import Path
 
-from reviewdesk.environment import MAX_SOCKET_PATH, ROOT_HOME, Environment
+from reviewdesk.embedded.place import DATABASE, ROLE, ROOT_HOME
+from reviewdesk.environment import MAX_SOCKET_PATH, Environment
 
-DATABASE = "reviewdesk"
-ROLE = "reviewdesk"
 _SOCKET_NAME = "/.s.PGSQL.5432.lock"
 
 
 def database_home(environment: Environment) -> Path:
-    """Return the directory that the database's account owns.
+    """Return the directory of the embedded database.
 
     As root the server runs under an unprivileged account that may not be able to enter
-    `environment.home`, so it gets a directory of its own under `/var/lib/reviewdesk`.
+    `environment.home`, so its data lies under `/var/lib/reviewdesk`, by an id that the home
+    keeps: a home that moves finds its data, one that is removed and made again starts empty.
     """
     if os.geteuid() == 0:
-        return ROOT_HOME / environment.home_id
+        file = environment.home / "database"
+        return ROOT_HOME / (file.read_text().strip() if file.exists() else environment.home_id)
     return environment.home / "postgres"
 
 
 def socket_directory(environment: Environment) -> Path:
     """Return the directory of the server's socket, short enough for the kernel (107 bytes)."""
-    directory = database_home(environment) / "run"
-    if len(os.fsencode(f"{directory}{_SOCKET_NAME}")) <= MAX_SOCKET_PATH:
-        return directory
-    name = f"reviewdesk-{os.geteuid()}-{environment.home_id}"
-    return Path(tempfile.gettempdir()) / name
+    return short_socket_directory(database_home(environment), environment.home_id)
+
+
+def short_socket_directory(directory: Path, name: str) -> Path:
+    """Return `directory / "run"`, or one named for `name` among the temporary files."""
+    sockets = directory / "run"
+    if len(os.fsencode(f"{sockets}{_SOCKET_NAME}")) <= MAX_SOCKET_PATH:
+        return sockets
+    return Path(tempfile.gettempdir()) / f"reviewdesk-{os.geteuid()}-{name}"
 
 
 def database_parameters_of(environment: Environment) -> dict[str, str]:
@@ -40,14 +46,21 @@ def database_parameters_of(environment: Environment) -> dict[str, str]:
 def secret_key_of(environment: Environment) -> str:
     """Return the home's secret key, making one on first use; without a home, one for this process.
 
-    Reading never makes the home: `manage.py up` does that, after checking that it can.
+    Reading never makes the home: `reviewdesk/embedded/home.py` does that, with its checks.
     """
     path = environment.home / "secret_key"
-    if path.exists():
-        return path.read_text().strip()
     if environment.home.is_dir() and os.access(environment.home, os.W_OK):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key := secrets.token_urlsafe(48))
-        return key
-    return secrets.token_urlsafe(48)
+        write_once(path, secrets.token_urlsafe(48))
+    return path.read_text().strip() if path.exists() else secrets.token_urlsafe(48)
+
+
+def write_once(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all, unless it exists."""
+    if path.exists():
+        return
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    with contextlib.suppress(FileExistsError):
+        os.link(part, path)
+    Path(part).unlink()

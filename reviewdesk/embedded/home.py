@@ -1,0 +1,57 @@
+"""The home: the directory of all data, made and checked before anything starts."""
+
+import os
+import secrets
+from pathlib import Path
+
+from reviewdesk.embedded.account import server_account
+from reviewdesk.embedded.errors import HomeError
+from reviewdesk.embedded.paths import database_home, secret_key_of, socket_directory, write_once
+from reviewdesk.embedded.place import ROOT_HOME, Place
+from reviewdesk.environment import Environment
+
+
+def prepare_home(environment: Environment) -> None:
+    """Make the home (mode 700) and what every process reads in it.
+
+    Raises:
+        HomeError: It cannot be made or written; says why and names the variable.
+    """
+    home = environment.home
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"The home {home} cannot be made ({error.strerror}). {_way_out(home)}"
+        ) from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise HomeError(f"The home {home} cannot be written. {_way_out(home)}")
+    secret_key_of(environment)
+    if os.geteuid() == 0:
+        write_once(home / "database", secrets.token_hex(4))
+
+
+def place_of(environment: Environment) -> Place:
+    """Return the place of the home's embedded cluster.
+
+    Raises:
+        AccountError: There is no account that the server may run under.
+    """
+    account = server_account(environment.account)
+    if not account.is_own:
+        make_root_home()
+    return Place(database_home(environment), socket_directory(environment), account)
+
+
+def make_root_home() -> None:
+    """Make `/var/lib/reviewdesk`, which the server's account must be able to enter."""
+    if not ROOT_HOME.is_dir():
+        ROOT_HOME.mkdir(parents=True)
+        ROOT_HOME.chmod(0o755)
+
+
+def _way_out(home: Path) -> str:
+    return (
+        f"Let {home.parent if not home.exists() else home} be written by the user who runs "
+        "reviewdesk, or name another directory in REVIEWDESK_HOME."
+    )

@@ -1,0 +1,129 @@
+"""Where one embedded cluster lives, and the locks through which processes share it.
+
+Everything in `directory` but `data`, `run` and `log` belongs to whoever runs reviewdesk; those
+three belong to the server's account. Nobody else can read any of it.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from reviewdesk.embedded.account import Account
+from reviewdesk.embedded.errors import AccountError
+
+DATABASE = "reviewdesk"
+ROLE = "reviewdesk"
+SUPERUSER = "postgres"
+ROOT_HOME = Path("/var/lib/reviewdesk")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cluster's place.
+
+    Attributes:
+        directory: Holds the data, the logs and the locks.
+        socket_directory: Holds the server's socket, at a path short enough for the kernel.
+        account: Who runs the server.
+        is_temporary: Whether the cluster is a test run's: quick, unsafe, removed after use.
+    """
+
+    directory: Path
+    socket_directory: Path
+    account: Account
+    is_temporary: bool = False
+
+    @property
+    def data(self) -> Path:
+        """Return PostgreSQL's data directory."""
+        return self.directory / "data"
+
+    @property
+    def log(self) -> Path:
+        """Return the folder of the server's log files, one a weekday."""
+        return self.directory / "log"
+
+    @property
+    def keeper_log(self) -> Path:
+        """Return the file of the keeper's messages, and the server's before its log opens."""
+        return self.directory / "keeper.log"
+
+    @property
+    def access_file(self) -> Path:
+        """Return PostgreSQL's `hba_file`."""
+        return self.directory / "pg_hba.conf"
+
+    @property
+    def people_file(self) -> Path:
+        """Return PostgreSQL's `ident_file`."""
+        return self.directory / "pg_ident.conf"
+
+    def make(self) -> None:
+        """Make the folders that are missing; folders that exist stay as they are.
+
+        Raises:
+            AccountError: The server's account cannot enter a folder above its data.
+        """
+        if not self.directory.is_dir():
+            self.directory.mkdir(mode=0o700)
+            if not self.account.is_own:
+                self.directory.chmod(0o711)
+        self._check_can_be_entered()
+        for folder in (self.log, self.socket_directory):
+            self._make_for_server(folder)
+
+    def _check_can_be_entered(self) -> None:
+        if self.account.is_own:
+            return
+        for folder in (self.directory, *self.directory.parents):
+            if not _may_enter(self.account, folder.stat()):
+                raise AccountError(
+                    f"The account {self.account.name}, under which PostgreSQL runs, may not enter "
+                    f"{folder}. Let it (chmod o+x {folder}), or name another account in "
+                    "REVIEWDESK_ACCOUNT."
+                )
+
+    def _make_for_server(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(mode=0o700)
+        if not self.account.is_own:
+            os.chown(folder, self.account.uid, self.account.gid)
+
+    def open_lock(self, name: str) -> IO[bytes]:
+        """Open the lock file `name`: `users`, `keeper` or `start`."""
+        path = self.directory / f"{name}.lock"
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+
+
+def _may_enter(account: Account, status: os.stat_result) -> bool:
+    if status.st_uid == account.uid:
+        return bool(status.st_mode & 0o100)
+    return bool(status.st_mode & (0o010 if status.st_gid == account.gid else 0o001))
+
+
+def try_lock(file: IO[bytes], operation: int) -> bool:
+    """Take a `flock` without waiting; say whether it was given."""
+    try:
+        fcntl.flock(file, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def locked(place: Place, name: str) -> Iterator[None]:
+    """Hold the lock `name` alone, waiting for it."""
+    with place.open_lock(name) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_kept(place: Place) -> bool:
+    """Say whether a keeper looks after the cluster."""
+    with place.open_lock("keeper") as file:
+        return not try_lock(file, fcntl.LOCK_SH)
