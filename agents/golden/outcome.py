@@ -1,0 +1,134 @@
+"""What a session did, in the form that checks judge and promotion reads: pure data."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from traces.models import Span
+
+Speaker = Literal["customer", "agent"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that was said.
+
+    Attributes:
+        speaker: Who said it.
+        content: The words; never empty.
+        step: Number of the model's step, from 1; the last step before it for a customer.
+        has_calls: Whether the agent called tools in the same breath, so that nobody could answer.
+        span_id: Where the trace keeps it.
+    """
+
+    speaker: Speaker
+    content: str
+    step: int
+    has_calls: bool = False
+    span_id: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call that ended.
+
+    Attributes:
+        tool: The tool's name.
+        arguments: What it was called with.
+        step: Number of the step, from 1 (model calls and tool calls together).
+        result: What it returned; meaningless where `error` is set.
+        error: What it failed with, or None.
+        span_id: Where the trace keeps it.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    step: int
+    result: Any = None
+    error: str | None = None
+    span_id: str = ""
+
+
+Event = Message | Call
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that checks may look at.
+
+    Attributes:
+        events: Messages and calls in the order in which they happened.
+        num_steps: Model calls and tool calls together.
+        is_handed_over: Whether the session ended with a person.
+        records: The shop's records at the end, by kind and key; None where there is no such
+            record. Only those that the checks ask for.
+    """
+
+    events: tuple[Event, ...]
+    num_steps: int
+    is_handed_over: bool = False
+    records: Mapping[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Return the tool calls."""
+        return tuple(event for event in self.events if isinstance(event, Call))
+
+    @property
+    def answers(self) -> tuple[Message, ...]:
+        """Return what the agent said."""
+        return tuple(
+            event
+            for event in self.events
+            if isinstance(event, Message) and event.speaker == "agent"
+        )
+
+
+def events_of(spans: Iterable[Span]) -> tuple[tuple[Event, ...], int]:
+    """Return messages and calls of a session's spans, and its number of steps.
+
+    Args:
+        spans: In the order of their starts. Others than the customer's, the model's and the
+            tools' are passed over, and so are calls that have no answer yet.
+    """
+    events: list[Event] = []
+    step = 0
+    for span in spans:
+        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL}:
+            step += 1
+        event = _event(span, step)
+        if event is not None:
+            events.append(event)
+    return tuple(events), step
+
+
+def _event(span: Span, step: int) -> Event | None:
+    output = span.output if isinstance(span.output, dict) else {}
+    if span.kind == Span.Kind.TOOL:
+        return _call(span, output, step)
+    content = output.get("content")
+    if not isinstance(content, str) or not content.strip():
+        return None
+    if span.kind == Span.Kind.CUSTOMER:
+        return Message("customer", content, step, span_id=span.span_id)
+    if span.kind == Span.Kind.MODEL:
+        has_calls = bool(output.get("tool_calls"))
+        return Message("agent", content, step, has_calls=has_calls, span_id=span.span_id)
+    return None
+
+
+def _call(span: Span, output: dict[str, Any], step: int) -> Call | None:
+    if span.status in {Span.Status.RUNNING, Span.Status.WAITING}:
+        return None
+    arguments = span.input.get("arguments") if isinstance(span.input, dict) else None
+    error = output.get("error")
+    if error is None and span.status == Span.Status.ERROR:
+        error = span.status_message or "failed"
+    return Call(
+        tool=span.name,
+        arguments=arguments if isinstance(arguments, dict) else {},
+        step=step,
+        result=output.get("result"),
+        error=None if error is None else str(error),
+        span_id=span.span_id,
+    )
