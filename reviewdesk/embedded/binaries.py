@@ -45,7 +45,9 @@ def _copy_to(target: Path) -> None:
     part = Path(tempfile.mkdtemp(dir=ROOT_HOME, prefix=f".{target.name}-"))
     try:
         shutil.copytree(
-            package / _INSTALLATION, part / "wheel" / _INSTALLATION, symlinks=True,
+            package / _INSTALLATION,
+            part / "wheel" / _INSTALLATION,
+            symlinks=True,
             ignore=shutil.ignore_patterns("include"),
         )
         libraries = package.parent / _LIBRARIES

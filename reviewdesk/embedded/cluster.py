@@ -88,11 +88,12 @@ def start_server(place: Place) -> "subprocess.Popen[bytes]":
     arguments = [str(binaries_for(place.account) / "postgres"), "-D", str(place.data)]
     for name, value in settings_for(place).items():
         arguments += ["-c", f"{name}={value}"]
+    parent = os.getpid()
     return subprocess.Popen(  # noqa: S603
         arguments,
         **_as_account(place),
         stdin=subprocess.DEVNULL,
-        preexec_fn=lambda: die_with_parent(signal.SIGINT),  # noqa: PLW1509
+        preexec_fn=lambda: die_with_parent(signal.SIGINT, parent=parent),
     )
 
 

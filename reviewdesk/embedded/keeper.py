@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 from reviewdesk.embedded.account import server_account
 from reviewdesk.embedded.cluster import make_cluster, start_server, stop_server
@@ -28,6 +29,7 @@ def main() -> None:
     """Run the server until nobody uses it, or it ends by itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
     place = _place_from(sys.argv[1:])
     with place.open_lock("keeper") as keeper:
         fcntl.flock(keeper, fcntl.LOCK_EX)
@@ -41,15 +43,20 @@ def main() -> None:
 
 def _keep(place: Place, server: "subprocess.Popen[bytes]") -> None:
     with place.open_lock("users") as users:
-        while server.poll() is None:
-            if try_lock(users, fcntl.LOCK_EX):
-                stop_server(server)
-                if place.is_temporary:
-                    shutil.rmtree(place.socket_directory, ignore_errors=True)
-                    shutil.rmtree(place.directory, ignore_errors=True)
-                return
-            time.sleep(_LOOK_SECONDS)
-    sys.exit(f"PostgreSQL ended by itself (code {server.returncode}).")
+        try:
+            while not try_lock(users, fcntl.LOCK_EX):
+                if server.poll() is not None:
+                    sys.exit(f"PostgreSQL ended by itself (code {server.returncode}).")
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            stop_server(server)
+        if place.is_temporary:
+            shutil.rmtree(place.socket_directory, ignore_errors=True)
+            shutil.rmtree(place.directory, ignore_errors=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    sys.exit(f"Ended by signal {number}.")
 
 
 def _place_from(arguments: list[str]) -> Place:

@@ -19,8 +19,8 @@ from reviewdesk.embedded.place import (
     SUPERUSER,
     Place,
     is_kept,
+    is_stopping,
     locked,
-    try_lock,
 )
 from reviewdesk.environment import CHECKOUT
 
@@ -68,8 +68,8 @@ class Lease:
             self._users.close()
         deadline = time.monotonic() + _STOP_SECONDS
         num_seen_in_use = 0
-        while num_seen_in_use < 3 and self._is_kept() and time.monotonic() < deadline:
-            num_seen_in_use += self._is_in_use()
+        while num_seen_in_use < 3 and is_kept(self.place) and time.monotonic() < deadline:
+            num_seen_in_use += not is_stopping(self.place)
             time.sleep(0.1)
         if self._keeper and self._keeper.poll() is None:
             self._keeper.returncode = 0
@@ -88,17 +88,6 @@ class Lease:
             _wait_until_ready(self.place)
             _make_database(self.place)
         return True
-
-    def _is_kept(self) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return is_kept(self.place)
-        return False
-
-    def _is_in_use(self) -> bool:
-        """Say whether others hold a share: the keeper then cannot have taken the lock."""
-        with contextlib.suppress(FileNotFoundError), self.place.open_lock("users") as users:
-            return try_lock(users, fcntl.LOCK_SH)
-        return False
 
 
 def _start_keeper(place: Place) -> "subprocess.Popen[bytes]":

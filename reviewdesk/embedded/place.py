@@ -95,9 +95,13 @@ class Place:
             os.chown(folder, self.account.uid, self.account.gid)
 
     def open_lock(self, name: str) -> IO[bytes]:
-        """Open the lock file `name`: `users`, `keeper` or `start`."""
-        path = self.directory / f"{name}.lock"
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        """Open the lock file `name`, made if it is missing: `users`, `keeper` or `start`."""
+        descriptor = os.open(self.lock_file(name), os.O_RDWR | os.O_CREAT, 0o600)
+        return os.fdopen(descriptor, "r+b")
+
+    def lock_file(self, name: str) -> Path:
+        """Return the path of a lock file."""
+        return self.directory / f"{name}.lock"
 
 
 def _may_enter(account: Account, status: os.stat_result) -> bool:
@@ -125,5 +129,17 @@ def locked(place: Place, name: str) -> Iterator[None]:
 
 def is_kept(place: Place) -> bool:
     """Say whether a keeper looks after the cluster."""
-    with place.open_lock("keeper") as file:
-        return not try_lock(file, fcntl.LOCK_SH)
+    return not _can_share(place, "keeper")
+
+
+def is_stopping(place: Place) -> bool:
+    """Say whether the keeper has taken the lock of the users, to stop the server."""
+    return not _can_share(place, "users")
+
+
+def _can_share(place: Place, name: str) -> bool:
+    try:
+        with place.lock_file(name).open("rb") as file:
+            return try_lock(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return True
