@@ -120,7 +120,6 @@ USE_I18N = False
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = ENVIRONMENT.home / "static"
 WHITENOISE_USE_FINDERS = True
 
 CSRF_FAILURE_VIEW = "reviewdesk.screens.errors.csrf_failed"

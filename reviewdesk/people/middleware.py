@@ -42,7 +42,7 @@ class ContentSecurityPolicyMiddleware:
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
     """Django's default deny; an htmx request is told to load the sign-in page as a whole."""
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override]  # not always a redirect
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         """Send a visitor to the sign-in page and, after it, back to where they were."""

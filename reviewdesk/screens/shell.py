@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, Q
 from django.http import HttpRequest
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from agents.models import Release, ToolApproval
 from reviewdesk.people.access import membership_of
-from reviewdesk.people.models import Membership
+from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
 from traces.models import Project
 
@@ -83,7 +83,8 @@ class Shell:
     @cached_property
     def projects(self) -> list[Project]:
         """Return the projects of this person, by name. One query."""
-        ids = Membership.objects.filter(user_id=self._request.user.pk).values("project")
+        user = cast(User, self._request.user)
+        ids = Membership.objects.filter(user_id=user.pk).values("project")
         return list(Project.objects.filter(pk__in=ids).order_by("name", "pk"))
 
     @cached_property

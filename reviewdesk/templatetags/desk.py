@@ -160,8 +160,9 @@ def money(value: Decimal | float | None) -> str:
         return NOT_KNOWN
     if value == 0:
         return "$0"
-    if abs(value) < 1:
-        return f"${value:.4f}" if abs(value) >= Decimal("0.00005") else "< $0.0001"
+    size = abs(Decimal(value))
+    if size < 1:
+        return f"${value:.4f}" if size >= Decimal("0.00005") else "< $0.0001"
     return f"${value:,.2f}"
 
 
