@@ -12,7 +12,6 @@ from django.db import IntegrityError
 
 from agents.config import VersionConfig, config_from_json
 from agents.errors import ClaimLostError, ModelRefusedError, ModelUnavailableError
-from agents.golden.runner import settle_finished
 from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
 from agents.models import AgentTool, Level, Run, Step
@@ -57,7 +56,7 @@ def advance_claimed(claim: Claim) -> None:
     raised.
     """
     try:
-        while _advance_step(claim):
+        while advance_step(claim):
             pass
     except ClaimLostError as error:
         _logger.info("%s", error)
@@ -66,7 +65,12 @@ def advance_claimed(claim: Claim) -> None:
         raise
 
 
-def _advance_step(claim: Claim) -> bool:
+def advance_step(claim: Claim) -> bool:
+    """Do what comes next in a claimed run; False if the run has ended or parked with it.
+
+    Raises:
+        ClaimLostError: Another worker holds the run now.
+    """
     run = Run.objects.select_related("agent", "version", "session").get(pk=claim.run_id)
     steps = list(run.steps.order_by("index"))
     config = config_from_json(run.version.config)
@@ -213,8 +217,6 @@ def _finish(claim: Claim, steps: list[Step]) -> bool:
         is_over = is_handed_over(run, steps, handover)
         status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
         end_run(run, Run.Status.COMPLETED, session_status=status)
-    if run.kind == Run.Kind.GOLDEN:
-        settle_finished()
     return False
 
 

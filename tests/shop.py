@@ -1,0 +1,74 @@
+"""A tiny shop for tests of the runtime: one customer, one order, an agent with its tools."""
+
+from datetime import timedelta
+from typing import Any
+
+from agents.config import Limits, VersionConfig
+from agents.models import Agent, AgentTool, CeilingLift, Level, ShopRecord, Tier, Version
+from agents.tools.autonomy import database_now, lift_ceiling
+from reviewdesk.people.models import User
+from tests.factories import make_project, make_user
+
+ORDER = {
+    "order_id": "#T1",
+    "user_id": "tia_test_1",
+    "address": {},
+    "items": [{"name": "Lamp", "product_id": "1", "item_id": "2", "price": 40.0, "options": {}}],
+    "status": "pending",
+    "fulfillments": [],
+    "payment_history": [
+        {"transaction_type": "payment", "amount": 40.0, "payment_method_id": "gift_card_1"}
+    ],
+}
+CUSTOMER = {
+    "user_id": "tia_test_1",
+    "name": {"first_name": "Tia", "last_name": "Test"},
+    "address": {"zip": "10115"},
+    "email": "tia@example.com",
+    "payment_methods": {"gift_card_1": {"source": "gift_card", "id": "gift_card_1", "balance": 5}},
+    "orders": ["#T1"],
+}
+CANCEL = ("cancel_pending_order", {"order_id": "#T1", "reason": "no longer needed"})
+LOOK = ("get_order_details", {"order_id": "#T1"})
+
+
+def make_shop_agent(base_url: str = "", **levels: Level) -> tuple[Agent, Version]:
+    """Make an agent whose tools are autonomous unless `levels` says otherwise."""
+    for kind, record in (("user", CUSTOMER), ("order", ORDER)):
+        ShopRecord.objects.get_or_create(
+            dataset="test", kind=kind, key=record[f"{kind}_id"], defaults={"data": record}
+        )
+    agent = Agent.objects.create(
+        project=make_project(), slug="shop", name="shop", dataset="test", model_base_url=base_url
+    )
+    names = {"cancel_pending_order": Level.AUTONOMOUS, "get_order_details": Level.AUTONOMOUS}
+    for name, level in {**names, **levels}.items():
+        AgentTool.objects.create(agent=agent, name=name, level=level, reason="For the test.")
+    return agent, make_shop_version(agent)
+
+
+def make_shop_version(agent: Agent, **overrides: Any) -> Version:
+    """Make the next version of `agent`, with its tools; overrides are the config's fields."""
+    number = agent.versions.count() + 1
+    values: dict[str, Any] = {
+        "system_prompt": f"Be kind. ({number})",
+        "model": "test-model",
+        "tools": tuple(agent.tools.values_list("name", flat=True)),
+        "limits": Limits(),
+    }
+    config = VersionConfig(**{**values, **overrides})
+    return Version.objects.create(
+        agent=agent, number=number, config=config.to_json(), content_hash=config.content_hash
+    )
+
+
+def lift_for(agent: Agent, by: User | None = None) -> CeilingLift:
+    """Lift the ceiling of irreversible writes for a day."""
+    return lift_ceiling(
+        agent=agent,
+        tier=Tier.WRITE_IRREVERSIBLE,
+        level=Level.AUTONOMOUS,
+        reason="For the test.",
+        expires_at=database_now() + timedelta(days=1),
+        by=by or make_user("lead", agent.project),
+    )
