@@ -1,10 +1,12 @@
 """What a session did, in the form that checks judge and promotion reads: pure data."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from traces.models import Span
+
+_END_MARKS = ("###STOP###", "###TRANSFER###", "###OUT-OF-SCOPE###")
 
 Speaker = Literal["customer", "agent"]
 
@@ -89,17 +91,40 @@ def events_of(spans: Iterable[Span]) -> tuple[tuple[Event, ...], int]:
 
     Args:
         spans: In the order of their starts. Others than the customer's, the model's and the
-            tools' are passed over, and so are calls that have no answer yet.
+            tools' are passed over, and so are calls that have no answer yet. A greeting that the
+            run was given and a model call that was tried again are no steps of the agent.
     """
     events: list[Event] = []
     step = 0
     for span in spans:
-        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL}:
+        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL} and not _is_no_step(span):
             step += 1
         event = _event(span, step)
         if event is not None:
             events.append(event)
     return tuple(events), step
+
+
+def without_end_marks(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Return the events without the marks with which tau2's simulated customer ends a session.
+
+    Source: tau2-bench `src/tau2/user/base.py` (STOP, TRANSFER, OUT_OF_SCOPE).
+    """
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Message) and event.speaker == "customer":
+            content = event.content
+            for mark in _END_MARKS:
+                content = content.replace(mark, "")
+            if content.strip():
+                kept.append(replace(event, content=content.strip()))
+        else:
+            kept.append(event)
+    return tuple(kept)
+
+
+def _is_no_step(span: Span) -> bool:
+    return bool(span.attributes.get("given")) or "attempt" in span.attributes
 
 
 def _event(span: Span, step: int) -> Event | None:

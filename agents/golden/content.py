@@ -1,0 +1,97 @@
+"""What a golden test holds: its form, what must be true of it, and the hash that names it."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from agents.config import content_hash
+from agents.errors import GoldenError, RunError
+from agents.golden.check_fields import MOST_CHECKS, problems_of, readable_title
+from agents.golden.judgements import Check
+from agents.models import GoldenTest
+from agents.runtime.start import check_input
+from agents.tools.registry import UnknownToolError, contract_for, contracts
+from traces.clean import clean_json, clean_text
+
+LONGEST_TITLE = 300
+LONGEST_REASON = 1000
+MOST_TAGS = 12
+LONGEST_TAG = 40
+
+
+def hash_of(
+    run_input: dict[str, Any], fixtures: Sequence[dict[str, Any]], checks: Sequence[Check]
+) -> str:
+    """Return the hash of a test's content; titles, tags and severity are not part of it."""
+    return content_hash({"input": run_input, "fixtures": list(fixtures), "checks": list(checks)})
+
+
+def checked_input(run_input: dict[str, Any]) -> dict[str, Any]:
+    """Return a test's input in its stored form.
+
+    Raises:
+        GoldenError: No run could be started with it.
+    """
+    try:
+        return check_input(run_input)
+    except RunError as error:
+        raise GoldenError(str(error)) from error
+
+
+def checked_checks(checks: Sequence[Check], tools: Collection[str]) -> list[Check]:
+    """Return checks in their stored form.
+
+    Raises:
+        GoldenError: There is none, there are too many, or one cannot be used.
+    """
+    if not checks:
+        raise GoldenError("A golden test needs at least one check: add what must be true.")
+    if len(checks) > MOST_CHECKS:
+        raise GoldenError(f"The test has {len(checks)} checks; {MOST_CHECKS} at most.")
+    for number, check in enumerate(checks, 1):
+        if problems := problems_of(check, tools):
+            text = " ".join(problems.values())
+            raise GoldenError(f"Check {number} ({readable_title(check)}): {text}")
+    return [clean_json(check) for check in checks]
+
+
+def checked_about(*, title: str, severity: str, tags: Sequence[str], reason: str) -> dict[str, Any]:
+    """Return title, severity, tags and reason in their stored form.
+
+    Raises:
+        GoldenError: One of them is missing, unknown or too long.
+    """
+    title, reason = " ".join(clean_text(title).split()), clean_text(reason).strip()
+    if not title:
+        raise GoldenError("Give the test a title: what must not happen again.")
+    if not reason:
+        raise GoldenError("Say why this is a golden test: the reason is empty.")
+    if len(title) > LONGEST_TITLE:
+        raise GoldenError(f"The title has {len(title)} characters; {LONGEST_TITLE} at most.")
+    if len(reason) > LONGEST_REASON:
+        raise GoldenError(f"The reason has {len(reason)} characters; {LONGEST_REASON} at most.")
+    if severity not in GoldenTest.Severity.values:
+        known = ", ".join(GoldenTest.Severity.values)
+        raise GoldenError(f"The severity is {severity!r}; it must be one of {known}.")
+    clean = list(dict.fromkeys(tag.strip().lower() for tag in tags if tag.strip()))
+    if len(clean) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in clean):
+        raise GoldenError(f"At most {MOST_TAGS} tags of at most {LONGEST_TAG} characters each.")
+    return {
+        "title": title,
+        "severity": severity,
+        "tags": [clean_text(tag) for tag in clean],
+        "reason": reason,
+    }
+
+
+def known_tools(fixtures: Sequence[dict[str, Any]] = ()) -> set[str]:
+    """Return the names that a check may use: the registry's tools and the recorded ones."""
+    return {contract.name for contract in contracts()} | {data["tool"] for data in fixtures}
+
+
+def writes(tool: str) -> bool | None:
+    """Say whether a tool changes something; None for one that the registry does not have."""
+    try:
+        contract = contract_for(tool)
+    except UnknownToolError:
+        return None
+    return not contract.is_read and not contract.is_handover

@@ -1,0 +1,239 @@
+"""From a session that a person has judged to a golden test that keeps it from coming back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pghistory
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils.text import slugify
+
+from agents.errors import GoldenError
+from agents.golden.content import (
+    checked_about,
+    checked_checks,
+    checked_input,
+    hash_of,
+    known_tools,
+    writes,
+)
+from agents.golden.judgements import Check, shorten
+from agents.golden.outcome import Event, events_of, without_end_marks
+from agents.golden.proposals import (
+    Proposal,
+    Recording,
+    Turn,
+    propose_checks,
+    propose_fixtures,
+    propose_input,
+)
+from agents.golden.replay import Fixture
+from agents.models import Agent, GoldenTest, Run
+from traces.models import Label, Session, Span
+
+_SLUG_LENGTH = 70
+_DEFAULT_SEVERITY = GoldenTest.Severity.MAJOR
+
+
+@dataclass(frozen=True)
+class ProposedTest:
+    """What a golden test of a session would hold; nothing of it is saved.
+
+    Attributes:
+        title: Cause and first words.
+        messages: The conversation up to the customer's first message, as a run's input has it.
+        turns: What the customer says then.
+        fixtures: Recorded tool results.
+        checks: With why each is proposed.
+        severity: As labelled.
+        tags: The cause's code.
+        recording: The session, read.
+        cause: Code of the labelled primary cause, or empty.
+        cause_title: Its name, or empty.
+    """
+
+    title: str
+    messages: list[dict[str, str]]
+    turns: tuple[Turn, ...]
+    fixtures: tuple[Fixture, ...]
+    checks: tuple[Proposal, ...]
+    severity: str
+    tags: tuple[str, ...]
+    recording: Recording
+    cause: str
+    cause_title: str
+
+    @property
+    def run_input(self) -> dict[str, Any]:
+        """Return the input of the test's runs."""
+        return {"messages": self.messages, "turns": [turn.content for turn in self.turns]}
+
+    @property
+    def tools(self) -> set[str]:
+        """Return the names that its checks may use."""
+        return known_tools() | {call.tool for call in self.recording.calls}
+
+
+def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
+    """Return what a golden test of this session would hold. One query.
+
+    Raises:
+        GoldenError: The session is still running, or no customer says anything in it.
+    """
+    if session.status in {Session.Status.RUNNING, Session.Status.WAITING}:
+        raise GoldenError(
+            f"This session is {session.get_status_display()}; it can be promoted when it has ended."
+        )
+    cause, cause_title = _choice(label, "primary_cause")
+    events, num_steps = events_of(Span.objects.filter(session=session).order_by("start_ns"))
+    if session.source == Session.Source.TAU2:
+        events = without_end_marks(events)
+    recording = Recording(
+        events=events,
+        num_steps=num_steps,
+        is_handed_over=session.status == Session.Status.HANDED_OVER,
+        wrong=_first_wrong(session, label, events),
+        cause=cause,
+        is_resolved=label is not None and label.answers.get("outcome") == "resolved",
+        writes=writes,
+    )
+    messages, turns = propose_input(recording)
+    if not messages:
+        raise GoldenError(
+            "No customer says anything in this session, so there is nothing to run a test with."
+        )
+    severity = label.answers.get("severity", "") if label else ""
+    first_words = session.title or messages[-1]["content"]
+    return ProposedTest(
+        title=shorten(f"{cause_title}: {first_words}" if cause_title else first_words, 120),
+        messages=messages,
+        turns=turns,
+        fixtures=propose_fixtures(recording),
+        checks=propose_checks(recording),
+        severity=severity if severity in GoldenTest.Severity.values else _DEFAULT_SEVERITY,
+        tags=(cause,) if cause else (),
+        recording=recording,
+        cause=cause,
+        cause_title=cause_title,
+    )
+
+
+def agent_of(session: Session) -> Agent | None:
+    """Return the agent that a test of this session is for, or None if a person has to say.
+
+    It is the agent that ran it here, or the project's agent of that name, or its only one.
+    """
+    run = Run.objects.select_related("agent").filter(session=session).first()
+    if run is not None:
+        return run.agent
+    agents = list(Agent.objects.filter(project=session.project_id).order_by("name")[:50])
+    named = [agent for agent in agents if session.agent_name in {agent.slug, agent.name}]
+    if len(named) == 1:
+        return named[0]
+    return agents[0] if len(agents) == 1 else None
+
+
+def promoted_test(*, session: Session, agent: Agent | None = None) -> GoldenTest | None:
+    """Return the active test that was made of this session (for this agent), if there is one."""
+    tests = GoldenTest.objects.filter(source_session=session, archived_at=None)
+    if agent is not None:
+        tests = tests.filter(agent=agent)
+    return tests.select_related("agent").order_by("pk").first()
+
+
+def promote_session(
+    *,
+    session: Session,
+    label: Label | None,
+    agent: Agent | None,
+    title: str,
+    checks: Sequence[Check],
+    severity: str,
+    tags: Sequence[str],
+    reason: str,
+    by: AbstractBaseUser,
+    run_input: dict[str, Any] | None = None,
+) -> GoldenTest:
+    """Make a golden test of a session; a session that is one already gives that test.
+
+    Args:
+        session: An ended session of the agent's project.
+        label: The label that says what was wrong; kept as the test's origin.
+        agent: Whose runs it tests.
+        title: What people call it.
+        checks: As the reviewer left them, at least one.
+        severity: A `GoldenTest.Severity` value.
+        tags: Words to find it by.
+        reason: Why this must not come back.
+        by: Who promotes.
+        run_input: The customer's part as the reviewer left it; None is as proposed.
+
+    Raises:
+        GoldenError: The session, the agent or a check cannot be used; the message says why.
+    """
+    if agent is None or agent.project_id != session.project_id:
+        raise GoldenError("Choose the agent that the test is for: one of this project.")
+    proposed = propose_test(session=session, label=label)
+    about = checked_about(title=title, severity=severity, tags=tags, reason=reason)
+    fixtures = [fixture.to_json() for fixture in proposed.fixtures]
+    content: dict[str, Any] = {
+        "input": checked_input(run_input or proposed.run_input),
+        "fixtures": fixtures,
+        "checks": checked_checks(checks, proposed.tools),
+    }
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="promote"):
+        Agent.objects.select_for_update().get(pk=agent.pk)
+        if known := promoted_test(session=session, agent=agent):
+            return known
+        return GoldenTest.objects.create(
+            agent=agent,
+            slug=_free_slug(agent, about["title"]),
+            content_hash=hash_of(content["input"], fixtures, content["checks"]),
+            source_session=session,
+            source_label=label,
+            source_span_id=label.first_wrong_span_id if label else "",
+            promoted_by_id=by.pk,
+            **about,
+            **content,
+        )
+
+
+def _first_wrong(session: Session, label: Label | None, events: Sequence[Event]) -> Event | None:
+    """Return the event of the labelled span; of a model's step that only called, its first call."""
+    if label is None or not label.first_wrong_span_id:
+        return None
+    span_id = label.first_wrong_span_id
+    if exact := next((event for event in events if event.span_id == span_id), None):
+        return exact
+    spans = Span.objects.filter(session=session)
+    start = spans.filter(span_id=span_id).values_list("start_ns", flat=True).first()
+    after = (
+        spans.filter(start_ns__gt=start).order_by("start_ns") if start is not None else spans.none()
+    )
+    later = after.filter(kind=Span.Kind.TOOL).values_list("span_id", flat=True).first()
+    return next((event for event in events if event.span_id == later), None)
+
+
+def _choice(label: Label | None, question: str) -> tuple[str, str]:
+    """Return code and title of a label's answer, empty where there is none."""
+    answer = label.answers.get(question) if label else None
+    if label is None or not isinstance(answer, str):
+        return "", ""
+    for asked in label.label_set.questions:
+        for choice in asked["choices"] if asked["key"] == question else ():
+            if choice["key"] == answer:
+                return choice.get("code") or answer, choice["title"]
+    return answer, ""
+
+
+def _free_slug(agent: Agent, title: str) -> str:
+    wanted = slugify(title)[:_SLUG_LENGTH].strip("-") or "test"
+    taken = set(
+        GoldenTest.objects.filter(agent=agent, slug__startswith=wanted).values_list(
+            "slug", flat=True
+        )
+    )
+    if wanted not in taken:
+        return wanted
+    return next(slug for n in range(2, len(taken) + 3) if (slug := f"{wanted}-{n}") not in taken)
