@@ -4,13 +4,16 @@
 import os
 import sys
 
+from django.core.management import execute_from_command_line
+
+from reviewdesk.embedded.commands import ready_for
+
 
 def main() -> None:
-    """Hand the command line to Django."""
+    """Hand the command line to Django, with what the command needs around it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewdesk.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
+    with ready_for(sys.argv):
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":
