@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from agents.config import Limits, VersionConfig
 from agents.releases.errors import Problem
+from traces.clean import clean_json, clean_text
 
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_PARAMETERS_CHARACTERS = 20_000
@@ -59,10 +60,38 @@ def problems_of(config: VersionConfig, *, known_tools: Collection[str]) -> list[
     """Return everything that keeps a configuration from being run; empty if nothing does."""
     return [
         *_prompt_problems(config),
-        *(Problem("parameters", text) for text in _parameter_problems(config.parameters)),
+        *_parameter_problems(config.parameters),
         *(Problem("tools", text) for text in _tool_problems(config.tools, known_tools)),
         *_limit_problems(config.limits),
     ]
+
+
+def normalised(config: VersionConfig) -> VersionConfig:
+    """Return the configuration as it is stored, so that what means the same has the same hash.
+
+    Lines end with a line feed, whole numbers are integers (0.0 is 0), the cost is a float.
+    """
+    prompt = clean_text(config.system_prompt.replace("\r\n", "\n").replace("\r", "\n"))
+    limits = config.limits
+    cost = limits.max_cost_usd
+    is_number = isinstance(cost, int | float)
+    return replace(
+        config,
+        system_prompt=prompt,
+        model=config.model.strip(),
+        parameters=_whole(clean_json(config.parameters)),
+        limits=replace(limits, max_cost_usd=float(cost)) if is_number else limits,
+    )
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _prompt_problems(config: VersionConfig) -> Iterator[Problem]:
@@ -81,9 +110,12 @@ def _prompt_problems(config: VersionConfig) -> Iterator[Problem]:
         )
 
 
-def _parameter_problems(parameters: object) -> Iterator[str]:
+def _parameter_problems(parameters: object) -> Iterator[Problem]:
     if not isinstance(parameters, dict):
-        yield f'The parameters are {_short(parameters)}; they must be an object like {{"seed": 7}}.'
+        text = (
+            f'The parameters are {_short(parameters)}; they must be an object like {{"seed": 7}}.'
+        )
+        yield Problem("parameters", text)
         return
     for name, value in parameters.items():
         if name in PARAMETER_RANGES:
@@ -97,9 +129,10 @@ def _parameter_problems(parameters: object) -> Iterator[str]:
                 "knows goes into extra_body."
             )
         if problem:
-            yield problem
+            yield Problem(f"parameters.{name}", problem)
     if len(json.dumps(parameters, default=str)) > MAX_PARAMETERS_CHARACTERS:
-        yield f"The parameters have more than {MAX_PARAMETERS_CHARACTERS:,} characters."
+        text = f"The parameters have more than {MAX_PARAMETERS_CHARACTERS:,} characters."
+        yield Problem("parameters", text)
 
 
 def _other_problem(name: str, value: object) -> str:
@@ -126,7 +159,7 @@ def _limit_problems(limits: Limits) -> Iterator[Problem]:
     for limit in fields(limits):
         problem = LIMIT_RANGES[limit.name].problem(limit.name, getattr(limits, limit.name))
         if problem:
-            yield Problem(limit.name, problem)
+            yield Problem(f"limits.{limit.name}", problem)
 
 
 def _short(value: Any) -> str:

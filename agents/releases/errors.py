@@ -1,11 +1,11 @@
 """What can go wrong when versions and releases are made and decided, in words for people.
 
-    ReleaseError (agents.errors)
-    ├── InvalidVersionError     the configuration cannot be run; names the field and the value
-    ├── EvidenceError           what should prove the version does not
-    │   └── EvidenceVoidError       it did once; the release was made void
-    ├── OwnReleaseError         author or requester would decide their own release
-    └── StaleReleaseError       somebody was faster; look again before you decide
+ReleaseError (agents.errors)
+├── InvalidVersionError     the configuration cannot be run; names the field and the value
+├── EvidenceError           what should prove the version does not
+│   └── EvidenceVoidError       it did once; the release was made void
+├── OwnReleaseError         author or requester would decide their own release
+└── StaleReleaseError       somebody was faster; look again before you decide
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Problem:
     """What is wrong with one field of a configuration.
 
     Attributes:
-        field: A field of `VersionConfig` or `Limits`, or `note`.
+        field: A field of `VersionConfig`, `parameters.…` or `limits.…` with its name, or `note`.
         message: For people: names the value and the way out.
     """
 

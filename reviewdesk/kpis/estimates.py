@@ -104,9 +104,7 @@ def mean(sample: Summary, *, min_n: int) -> Estimate:
         return Estimate(None, None, sample.n, min_n)
     interval = None
     if sample.mean is not None and sample.deviation:
-        interval = _t_interval(
-            sample.mean, sample.deviation / math.sqrt(sample.n), sample.n - 1
-        )
+        interval = _t_interval(sample.mean, sample.deviation / math.sqrt(sample.n), sample.n - 1)
     return Estimate(sample.mean, interval, sample.n, min_n)
 
 

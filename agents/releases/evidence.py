@@ -1,0 +1,90 @@
+"""Whether an eval run still proves what it proved when it ended, and what changed if not."""
+
+from django.db.models import QuerySet
+
+from agents.golden.runner import is_evidence_valid
+from agents.models import Agent, EvalRun, GoldenTest, Version
+from agents.releases.errors import EvidenceError
+
+NO_GOLDEN_TEST = "No golden test exists for this agent: nothing but reading proves this version."
+
+
+def checked_evidence(
+    *, agent: Agent, version: Version, eval_run: EvalRun | None
+) -> tuple[str, str]:
+    """Return the evidence's hash and note for a request; one of them is empty.
+
+    Raises:
+        EvidenceError: The eval run does not prove this version, or golden tests exist and there
+            is none.
+    """
+    if eval_run is None:
+        num_tests = active_tests(agent).count()
+        if num_tests:
+            raise EvidenceError(
+                f"{agent} has {num_tests} golden {_tests(num_tests)}: run them on {version} first, "
+                "and request its release with that eval run."
+            )
+        return "", NO_GOLDEN_TEST
+    if eval_run.version_id != version.pk:
+        raise EvidenceError(
+            f"Eval run {eval_run.pk} tested {eval_run.version}, not {version}: run the golden "
+            f"tests on {version}."
+        )
+    if eval_run.status != EvalRun.Status.PASSED:
+        raise EvidenceError(
+            f"Eval run {eval_run.pk} of {version} is {eval_run.get_status_display()}; a release "
+            "needs one that passed."
+        )
+    change = what_changed(agent=agent, eval_run=eval_run)
+    if change:
+        raise EvidenceError(
+            f"Eval run {eval_run.pk} proves nothing any more: {change}. Run the golden tests on "
+            f"{version} again."
+        )
+    return eval_run.evidence_hash, ""
+
+
+def what_changed(*, agent: Agent, eval_run: EvalRun | None) -> str:
+    """Return what made evidence void since it was taken, in words; empty while it holds.
+
+    `eval_run` is None for a release that was requested without a golden test. At most four queries.
+    """
+    if eval_run is None:
+        num_tests = active_tests(agent).count()
+        exists = "test exists" if num_tests == 1 else "tests exist"
+        return f"{num_tests} golden {exists} now" if num_tests else ""
+    if eval_run.status != EvalRun.Status.PASSED:
+        return f"eval run {eval_run.pk} is {eval_run.get_status_display()} now"
+    if is_evidence_valid(eval_run):
+        return ""
+    return _tests_changed(agent, eval_run) or "its version or its tests are not the same any more"
+
+
+def active_tests(agent: Agent) -> QuerySet[GoldenTest]:
+    """Return the agent's golden tests that are not archived."""
+    return GoldenTest.objects.filter(agent=agent, archived_at=None)
+
+
+def _tests_changed(agent: Agent, eval_run: EvalRun) -> str:
+    ran = dict(eval_run.results.values_list("test__slug", "test_hash").distinct())
+    now = dict(active_tests(agent).values_list("slug", "content_hash"))
+    parts = {
+        "changed": sorted(slug for slug in ran.keys() & now if ran[slug] != now[slug]),
+        "new": sorted(now.keys() - ran),
+        "archived": sorted(ran.keys() - now),
+    }
+    return "; ".join(
+        f"golden {_tests(len(slugs))} {word}: {_some(slugs)}"
+        for word, slugs in parts.items()
+        if slugs
+    )
+
+
+def _some(slugs: list[str]) -> str:
+    more = f" and {len(slugs) - 3} more" if len(slugs) > 3 else ""
+    return ", ".join(slugs[:3]) + more
+
+
+def _tests(number: int) -> str:
+    return "test" if number == 1 else "tests"

@@ -1,0 +1,127 @@
+"""Which golden tests a version moves, against the last eval run of another one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Count, Q
+
+from agents.models import EvalResult, EvalRun, Version
+
+
+class Move(StrEnum):
+    """What a version does to a test; the value is the word for people."""
+
+    BROKEN = "broken"
+    WORSE = "worse"
+    BETTER = "better"
+    SAME = "same"
+    NEW = "new"
+
+
+@dataclass(frozen=True)
+class TestCounts:
+    """The repeats of one test in one eval run.
+
+    Attributes:
+        test_hash: The test's content as it was run.
+        num_errors: Repeats that say nothing, because the infrastructure failed.
+    """
+
+    slug: str
+    title: str
+    severity: str
+    test_hash: str
+    num_passed: int
+    num_failed: int
+    num_errors: int
+    num_pending: int
+
+    @property
+    def num_repeats(self) -> int:
+        """Return all repeats, also those that say nothing (yet)."""
+        return self.num_passed + self.num_failed + self.num_errors + self.num_pending
+
+    @property
+    def num_judged(self) -> int:
+        """Return the repeats that passed or failed."""
+        return self.num_passed + self.num_failed
+
+
+@dataclass(frozen=True)
+class TestMove:
+    """A test now and before; `before` is None where the same test was not judged."""
+
+    move: Move
+    now: TestCounts
+    before: TestCounts | None
+
+
+_ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.NEW, Move.SAME)
+
+
+def last_finished(version: Version) -> EvalRun | None:
+    """Return the version's newest eval run that passed or failed."""
+    done = (EvalRun.Status.PASSED, EvalRun.Status.FAILED)
+    return version.eval_runs.filter(status__in=done).order_by("-created_at", "-pk").first()
+
+
+def moved_tests(now: EvalRun, before: EvalRun | None) -> tuple[TestMove, ...]:
+    """Compare two eval runs test by test, what got worse first. One query."""
+    counts = _counts([now.pk, before.pk if before else None])
+    old = {test.slug: test for run_id, test in counts if before and run_id == before.pk}
+    return compare((test for run_id, test in counts if run_id == now.pk), old)
+
+
+def compare(now: Iterable[TestCounts], before: dict[str, TestCounts]) -> tuple[TestMove, ...]:
+    """Compare tests by slug; a test with other content, or not judged before, is new."""
+    moves = []
+    for test in now:
+        old = before.get(test.slug)
+        if old is not None and (old.test_hash != test.test_hash or not old.num_judged):
+            old = None
+        moves.append(TestMove(_move(test, old), test, old))
+    return tuple(sorted(moves, key=lambda move: (_ORDER.index(move.move), move.now.slug)))
+
+
+def _move(now: TestCounts, before: TestCounts | None) -> Move:
+    if before is None or not now.num_judged:
+        return Move.NEW
+    share = now.num_passed / now.num_judged
+    share_before = before.num_passed / before.num_judged
+    if share_before == 1 and share == 0:
+        return Move.BROKEN
+    if share == share_before:
+        return Move.SAME
+    return Move.BETTER if share > share_before else Move.WORSE
+
+
+def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
+    status = EvalResult.Status
+    rows = (
+        EvalResult.objects.filter(eval_run__in=[pk for pk in run_ids if pk is not None])
+        .values("eval_run_id", "test__slug", "test__title", "test__severity", "test_hash")
+        .annotate(
+            num_passed=Count("pk", filter=Q(status=status.PASSED)),
+            num_failed=Count("pk", filter=Q(status=status.FAILED)),
+            num_errors=Count("pk", filter=Q(status=status.INFRA_ERROR)),
+            num_pending=Count("pk", filter=Q(status=status.PENDING)),
+        )
+        .order_by("test__slug")
+    )
+    return [
+        (
+            row["eval_run_id"],
+            TestCounts(
+                slug=row["test__slug"],
+                title=row["test__title"],
+                severity=row["test__severity"],
+                test_hash=row["test_hash"],
+                num_passed=row["num_passed"],
+                num_failed=row["num_failed"],
+                num_errors=row["num_errors"],
+                num_pending=row["num_pending"],
+            ),
+        )
+        for row in rows
+    ]
