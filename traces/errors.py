@@ -2,7 +2,9 @@
 
 TracesError
 ├── BadRecordError      a session or span that cannot be stored
-└── BadImportError      a file that cannot be imported, or not to its end
+├── BadImportError      a file that cannot be imported, or not to its end
+├── InvalidAnswersError a label's answers that cannot be saved or completed
+└── LabelCompletedError a draft that would change a completed label
 """
 
 
@@ -16,3 +18,15 @@ class BadRecordError(TracesError):
 
 class BadImportError(TracesError):
     """A file cannot be imported, or only a part of it."""
+
+
+class InvalidAnswersError(TracesError):
+    """Answers cannot be saved or completed; `by_question` says why, per question's key."""
+
+    def __init__(self, by_question: dict[str, str]) -> None:
+        self.by_question = by_question
+        super().__init__(" ".join(by_question.values()))
+
+
+class LabelCompletedError(TracesError):
+    """A completed label is not changed by a draft; it has to be reopened first."""
