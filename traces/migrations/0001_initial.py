@@ -22,31 +22,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Span',
-            fields=[
-                ('pk', models.CompositePrimaryKey('session_id', 'span_id', 'start_ns', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('span_id', models.CharField(help_text='16 hex digits.', max_length=16)),
-                ('parent_id', models.CharField(blank=True, max_length=16)),
-                ('kind', models.CharField(choices=[('agent', 'agent'), ('customer', 'customer'), ('model', 'model'), ('tool', 'tool'), ('other', 'other')], max_length=20)),
-                ('name', models.CharField(max_length=200)),
-                ('start_ns', models.BigIntegerField(help_text='Nanoseconds since 1970, UTC.')),
-                ('duration_ns', models.BigIntegerField(default=0)),
-                ('status', models.CharField(choices=[('ok', 'ok'), ('error', 'error'), ('running', 'running'), ('waiting', 'waiting')], default='ok', max_length=20)),
-                ('status_message', models.TextField(blank=True)),
-                ('model', models.CharField(blank=True, max_length=120)),
-                ('input_tokens', models.IntegerField(blank=True, null=True)),
-                ('output_tokens', models.IntegerField(blank=True, null=True)),
-                ('cost_usd', models.DecimalField(blank=True, decimal_places=8, max_digits=14, null=True)),
-                ('input', models.JSONField(blank=True, null=True)),
-                ('output', models.JSONField(blank=True, null=True)),
-                ('attributes', models.JSONField(blank=True, default=dict)),
-            ],
-            options={
-                'db_table': 'traces_span',
-                'managed': False,
-            },
-        ),
-        migrations.CreateModel(
             name='Project',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -43,7 +43,6 @@ class Span(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        managed = False
         db_table = "traces_span"
 
     def __str__(self) -> str:

@@ -1,0 +1,226 @@
+"""Waiting calls: decided once, consumed once, on authority that still holds."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
+from agents.models import Agent, Level, Run, ShopWrite, ToolApproval
+from agents.runtime.approvals import (
+    approve_call,
+    edit_call,
+    expire_approvals,
+    judge_suggestion,
+    reject_call,
+)
+from agents.runtime.loop import advance
+from agents.runtime.start import start_run
+from agents.tools.autonomy import change_level
+from tests.factories import make_user
+from tests.model_server import ModelServer, model_server
+from tests.shop import CANCEL, make_shop_agent
+from traces.models import Session, Span
+
+INPUT = {"messages": [{"role": "user", "content": "Cancel #T1"}], "turns": []}
+pytestmark = pytest.mark.django_db
+
+
+def park(server: ModelServer, level: Level = Level.APPROVE) -> tuple[Agent, Run, ToolApproval]:
+    agent, version = make_shop_agent(server.base_url, cancel_pending_order=level)
+    run = start_run(agent=agent, version=version, run_input=INPUT)
+    advance(run.pk)
+    run.refresh_from_db()
+    return agent, run, run.approvals.get()
+
+
+def finish(run: Run) -> Run:
+    advance(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_parked_run_holds_no_worker_and_shows_as_waiting() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, run, approval = park(server)
+    assert (run.status, run.claimed_by, run.next_at) == (Run.Status.WAITING, "", None)
+    assert run.session.status == Session.Status.WAITING
+    assert Span.objects.get(session=run.session, kind="tool").status == "waiting"
+    assert approval.expires_at - approval.created_at == pytest.approx(
+        timedelta(minutes=60), abs=timedelta(seconds=5)
+    )
+
+
+def test_approved_call_is_made_once_as_proposed() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, run, approval = park(server)
+        approve_call(approval=approval, by=make_user())
+        assert finish(run).status == Run.Status.COMPLETED
+    approval.refresh_from_db()
+    assert approval.consumed_at is not None
+    assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
+
+
+def test_edited_call_is_made_with_the_edit() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, run, approval = park(server)
+        edited = {**approval.arguments, "reason": "ordered by mistake"}
+        edit_call(approval=approval, by=make_user(), arguments=edited)
+        finish(run)
+    write = ShopWrite.objects.get(run=run, kind="order")
+    assert write.data["cancel_reason"] == "ordered by mistake"
+    span = Span.objects.get(session=run.session, kind="tool")
+    assert span.input["arguments"]["reason"] == "no longer needed"
+    assert span.attributes["executed_arguments"]["reason"] == "ordered by mistake"
+
+
+def test_edit_that_does_not_fit_the_schema_changes_nothing() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, _, approval = park(server)
+        with pytest.raises(InvalidArgumentsError, match="reason"):
+            edit_call(approval=approval, by=make_user(), arguments={"order_id": "#T1"})
+    approval.refresh_from_db()
+    assert approval.status == ToolApproval.Status.WAITING
+
+
+def test_rejection_is_told_with_its_message() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        _, run, approval = park(server)
+        reject_call(approval=approval, by=make_user(), message="Ask for the reason first.")
+        finish(run)
+    told = server.requests[1]["messages"][-1]["content"]
+    assert told == "Error: a person rejected this call: Ask for the reason first."
+    assert not ShopWrite.objects.exists()
+
+
+def test_rejection_needs_a_message() -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    with pytest.raises(ApprovalError, match="message"):
+        reject_call(approval=approval, by=make_user(), message="  ")
+
+
+def test_rejection_stays_one_although_the_tool_became_autonomous() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        agent, run, approval = park(server)
+        reject_call(approval=approval, by=make_user(), message="No.")
+        tool = agent.tools.get(name="cancel_pending_order")
+        change_level(agent_tool=tool, level=Level.AUTONOMOUS, reason="Trusted.", by=make_user())
+        finish(run)
+    assert not ShopWrite.objects.exists()
+
+
+def test_expiry_is_never_told_as_a_refusal() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        _, run, approval = park(server)
+        _expire(approval)
+        assert expire_approvals() == 1
+        finish(run)
+    told = server.requests[1]["messages"][-1]["content"]
+    assert "nobody decided in time" in told
+    assert "reject" not in told
+    approval.refresh_from_db()
+    assert (approval.status, approval.decided_by) == (ToolApproval.Status.EXPIRED, None)
+
+
+def test_decision_after_the_expiry_is_refused_with_the_time() -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    _expire(approval)
+    with pytest.raises(AlreadyDecidedError, match="has expired at"):
+        approve_call(approval=approval, by=make_user())
+
+
+def test_second_decision_names_the_first_person() -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    approve_call(approval=approval, by=make_user(name="Ada"))
+    with pytest.raises(AlreadyDecidedError, match="Ada was faster"):
+        reject_call(approval=approval, by=make_user(), message="No.")
+
+
+def test_approval_is_void_once_the_tool_is_lowered() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        agent, run, approval = park(server)
+        approve_call(approval=approval, by=make_user())
+        tool = agent.tools.get(name="cancel_pending_order")
+        change_level(agent_tool=tool, level=Level.SUGGEST, reason="Careful.", by=make_user())
+        finish(run)
+    approval.refresh_from_db()
+    assert approval.status == ToolApproval.Status.VOID
+    assert "was lowered to suggest" in server.requests[1]["messages"][-1]["content"]
+    assert not ShopWrite.objects.exists()
+
+
+def test_approval_is_void_once_the_tools_contract_changed() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        _, run, approval = park(server)
+        approve_call(approval=approval, by=make_user())
+        ToolApproval.objects.filter(pk=approval.pk).update(tool_version="0")
+        finish(run)
+    assert "the approval is void" in server.requests[1]["messages"][-1]["content"]
+    assert not ShopWrite.objects.exists()
+
+
+def test_calls_of_one_answer_are_asked_for_one_by_one() -> None:
+    with model_server([CANCEL, CANCEL], "Done.") as server:
+        _, run, first = park(server)
+        approve_call(approval=first, by=make_user())
+        advance(run.pk)
+        second = run.approvals.exclude(pk=first.pk).get()
+        assert second.status == ToolApproval.Status.WAITING
+        reject_call(approval=second, by=make_user(), message="Once is enough.")
+        finish(run)
+    assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
+
+
+def test_judged_suggestion_executes_nothing() -> None:
+    with model_server([CANCEL], "Proposed.") as server:
+        _, run, suggestion = park(server, Level.SUGGEST)
+    judge_suggestion(approval=suggestion, by=make_user(), is_good=True)
+    suggestion.refresh_from_db()
+    run.refresh_from_db()
+    assert suggestion.status == ToolApproval.Status.APPROVED
+    assert run.status == Run.Status.COMPLETED
+    assert not ShopWrite.objects.exists()
+
+
+def test_database_refuses_a_decision_by_nobody() -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    with pytest.raises(IntegrityError, match="approval_decided_by_somebody"), transaction.atomic():
+        ToolApproval.objects.filter(pk=approval.pk).update(status="approved")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_people_at_once_one_decides() -> None:
+    with model_server([CANCEL]) as server:
+        _, run, approval = park(server)
+    people = [make_user(name=name) for name in ("Ada", "Mia")]
+    outcomes: list[str] = []
+
+    def decide(person: int) -> None:
+        try:
+            approve_call(approval=approval, by=people[person])
+            outcomes.append("decided")
+        except AlreadyDecidedError as error:
+            outcomes.append(str(error))
+        connection.close()
+
+    threads = [threading.Thread(target=decide, args=[person]) for person in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("decided") == 1
+    assert any("was faster" in outcome for outcome in outcomes)
+
+
+def _expire(approval: ToolApproval) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE agents_toolapproval SET expires_at = clock_timestamp() - interval '1 s' "
+            "WHERE id = %s",
+            [approval.pk],
+        )
