@@ -1,5 +1,6 @@
 """Projects, and the keys with which programs reach them."""
 
+import pghistory
 from django.conf import settings
 from django.db import models
 
@@ -15,6 +16,7 @@ class Project(models.Model):
         return self.name
 
 
+@pghistory.track(exclude=["digest", "last_used_at"])
 class ApiKey(models.Model):
     """A key of one project. Only its SHA-256 digest is stored; the key is shown once."""
 

@@ -14,6 +14,7 @@ from traces.errors import BadImportError
 from traces.ingest.importers import FORMATS
 from traces.ingest.importers.json_file import BadRow, Row, read_text
 from traces.ingest.store import StoreCounts, store_sessions
+from traces.management.projects import project_named
 from traces.models import Project, Session
 from traces.records import SessionRecord
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no format {options['format']!r}; choose one of: {', '.join(FORMATS)}."
             )
-        project = _project(options["project"])
+        project = project_named(options["project"])
         try:
             text, problem = read_text(path)
         except BadImportError as error:
@@ -133,14 +134,3 @@ class _Import:
         end = "\n" if share == 1 else ""
         sys.stderr.write(f"\r{bar} {share:4.0%} {done} sessions{end}")
         sys.stderr.flush()
-
-
-def _project(slug: str) -> Project:
-    project = Project.objects.filter(slug=slug).first()
-    if project is None:
-        known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
-        raise CommandError(
-            f"There is no project {slug!r}; "
-            + (f"there are: {known}." if known else "make one first.")
-        )
-    return project
