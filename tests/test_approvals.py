@@ -196,7 +196,7 @@ def test_database_refuses_a_decision_by_nobody() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_people_at_once_one_decides() -> None:
     with model_server([CANCEL]) as server:
-        _, run, approval = park(server)
+        _, _, approval = park(server)
     people = [make_user(name=name) for name in ("Ada", "Mia")]
     outcomes: list[str] = []
 

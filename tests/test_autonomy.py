@@ -188,7 +188,9 @@ def test_change_waits_for_an_effect_that_has_begun() -> None:
 def test_version_without_the_tool_cannot_use_it() -> None:
     with model_server([("calculate", {"expression": "1+1"})], "No.") as server:
         agent, version = make_shop_agent(server.base_url)
-        give_tool(agent=agent, name="calculate", level=Level.AUTONOMOUS, reason="New.", by=make_user())
+        give_tool(
+            agent=agent, name="calculate", level=Level.AUTONOMOUS, reason="New.", by=make_user()
+        )
         run = start_run(agent=agent, version=version, run_input=INPUT)
         advance(run.pk)
     assert "may not be used" in run.steps.get(kind="tool").response["error"]

@@ -120,9 +120,7 @@ class EvalResult(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["eval_run", "test", "repeat"], name="eval_result_once"
-            ),
+            models.UniqueConstraint(fields=["eval_run", "test", "repeat"], name="eval_result_once"),
         ]
 
     def __str__(self) -> str:

@@ -34,9 +34,7 @@ class Release(models.Model):
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="releases")
     version = models.ForeignKey(Version, models.PROTECT, related_name="releases")
-    baseline = models.ForeignKey(
-        Version, models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    baseline = models.ForeignKey(Version, models.PROTECT, null=True, blank=True, related_name="+")
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.RELEASE)
     status = models.CharField(max_length=20, choices=Status, default=Status.WAITING)
     author = models.ForeignKey(
@@ -63,8 +61,7 @@ class Release(models.Model):
             models.CheckConstraint(
                 condition=Q(decided_by=None)
                 | (
-                    (Q(author=None) | ~Q(decided_by=F("author")))
-                    & ~Q(decided_by=F("requested_by"))
+                    (Q(author=None) | ~Q(decided_by=F("author"))) & ~Q(decided_by=F("requested_by"))
                 ),
                 name="release_author_never_decides",
             ),

@@ -84,12 +84,8 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["next_at"], condition=Q(status="queued"), name="run_due"
-            ),
-            models.Index(
-                fields=["lease_until"], condition=Q(status="running"), name="run_leased"
-            ),
+            models.Index(fields=["next_at"], condition=Q(status="queued"), name="run_due"),
+            models.Index(fields=["lease_until"], condition=Q(status="running"), name="run_leased"),
             models.Index(fields=["agent", "-created_at"], name="run_of_agent"),
         ]
 

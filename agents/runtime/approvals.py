@@ -17,7 +17,9 @@ from agents.tools.registry import contract_for
 from traces.clean import clean_json, clean_text
 
 
-def approve_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str = "") -> ToolApproval:
+def approve_call(
+    *, approval: ToolApproval, by: AbstractBaseUser, message: str = ""
+) -> ToolApproval:
     """Let the call be made as proposed.
 
     Raises:
@@ -137,7 +139,9 @@ def _wake(run: Run) -> None:
 def _who_was_faster(row: ToolApproval) -> str:
     status = row.get_status_display()
     if row.decided_by:
-        return f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
+        return (
+            f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
+        )
     return f"The call of {row.tool} is {status} already; nothing was changed."
 
 

@@ -66,9 +66,7 @@ def perform_call(*, run: Run, action: CallTool, now: datetime) -> CallOutcome:
     if run.kind == Run.Kind.GOLDEN or level.level is Level.AUTONOMOUS:
         return _execute(run, action, contract, action.arguments, {"level": "autonomous"})
     kind = (
-        ToolApproval.Kind.APPROVAL
-        if level.level is Level.APPROVE
-        else ToolApproval.Kind.SUGGESTION
+        ToolApproval.Kind.APPROVAL if level.level is Level.APPROVE else ToolApproval.Kind.SUGGESTION
     )
     return _ask(run, action.arguments, contract, level, kind, now)
 
@@ -114,7 +112,9 @@ def _after_decision(
     if status is ToolApproval.Status.WAITING:
         return CallOutcome(Step.Status.WAITING, None, {"level": str(level.level)})
     if status is ToolApproval.Status.REJECTED:
-        return _done(failed(f"a person rejected this call: {approval.message}", decision="rejected"))
+        return _done(
+            failed(f"a person rejected this call: {approval.message}", decision="rejected")
+        )
     if status is ToolApproval.Status.EXPIRED:
         text = "nobody decided in time whether this call may be made, so it was not made"
         return _done(failed(text, decision="expired"))

@@ -68,7 +68,9 @@ def fenced(claim: Claim) -> Iterator[Run]:
             .first()
         )
         if run is None:
-            raise ClaimLostError(f"Run {claim.run_id} is not held with token {claim.token} any more.")
+            raise ClaimLostError(
+                f"Run {claim.run_id} is not held with token {claim.token} any more."
+            )
         yield run
 
 

@@ -84,9 +84,7 @@ def advance_step(claim: Claim) -> bool:
     return _finish(claim, steps)
 
 
-def _call_model(
-    claim: Claim, action: CallModel, steps: list[Step], config: VersionConfig
-) -> bool:
+def _call_model(claim: Claim, action: CallModel, steps: list[Step], config: VersionConfig) -> bool:
     with fenced(claim) as run:
         if _ends_early(run, steps, config):
             return False
@@ -145,9 +143,7 @@ def _response_json(completion: Completion) -> dict[str, Any]:
     }
 
 
-def _after_unavailable(
-    claim: Claim, config: VersionConfig, error: ModelUnavailableError
-) -> bool:
+def _after_unavailable(claim: Claim, config: VersionConfig, error: ModelUnavailableError) -> bool:
     with fenced(claim) as run:
         end_ns = time.time_ns()
         attempt = SpanRecord(
@@ -159,7 +155,10 @@ def _after_unavailable(
             start_ns=end_ns,
             status=Span.Status.ERROR,
             status_message=str(error),
-            attributes={"attempt": run.num_retries + 1, "will_retry": run.num_retries < MAX_RETRIES},
+            attributes={
+                "attempt": run.num_retries + 1,
+                "will_retry": run.num_retries < MAX_RETRIES,
+            },
         )
         record_spans(session=run.session, spans=[attempt])
         if run.num_retries >= MAX_RETRIES:
@@ -170,9 +169,7 @@ def _after_unavailable(
     return False
 
 
-def _call_tool(
-    claim: Claim, action: CallTool, steps: list[Step], config: VersionConfig
-) -> bool:
+def _call_tool(claim: Claim, action: CallTool, steps: list[Step], config: VersionConfig) -> bool:
     with fenced(claim) as run:
         if _ends_early(run, steps, config):
             return False
@@ -190,9 +187,7 @@ def _call_tool(
         if outcome.approval:
             outcome.approval.step = step
             outcome.approval.save()
-        record_spans(
-            session=run.session, spans=[span_of(step, attributes=outcome.attributes)]
-        )
+        record_spans(session=run.session, spans=[span_of(step, attributes=outcome.attributes)])
         if is_waiting:
             park_run(run)
     return not is_waiting

@@ -6,8 +6,8 @@ from typing import Any
 
 from agents.models import Step
 from traces.models import Span
-from traces.records import SpanRecord
 from traces.recorder import new_span_id
+from traces.records import SpanRecord
 
 
 def root_span_id(run_id: uuid.UUID) -> str:

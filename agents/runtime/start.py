@@ -111,7 +111,8 @@ def continue_run(*, run: Run, content: str, by: AbstractBaseUser | None = None) 
         row = Run.objects.select_for_update(of=("self",)).select_related("session").get(pk=run.pk)
         if row.status != Run.Status.COMPLETED or row.kind != Run.Kind.LIVE:
             raise RunError(
-                f"Only a completed live run can be continued; this one is {row.get_status_display()}."
+                "Only a completed live run can be continued; this one is "
+                f"{row.get_status_display()}."
             )
         turns = [*row.input.get("turns", []), clean_text(content)]
         row.input = check_input({**row.input, "turns": turns})

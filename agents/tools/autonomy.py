@@ -123,7 +123,9 @@ def level_for_effect(*, agent: Agent, tool: str, now: datetime) -> EffectiveLeve
     return effective_level(agent_tool, now=now) if agent_tool else None
 
 
-def change_level(*, agent_tool: AgentTool, level: Level, reason: str, by: AbstractBaseUser) -> AgentTool:
+def change_level(
+    *, agent_tool: AgentTool, level: Level, reason: str, by: AbstractBaseUser
+) -> AgentTool:
     """Set a tool's own level, with who and why; runs in progress obey before their next effect.
 
     Raises:
@@ -139,7 +141,9 @@ def change_level(*, agent_tool: AgentTool, level: Level, reason: str, by: Abstra
     return row
 
 
-def give_tool(*, agent: Agent, name: str, level: Level, reason: str, by: AbstractBaseUser) -> AgentTool:
+def give_tool(
+    *, agent: Agent, name: str, level: Level, reason: str, by: AbstractBaseUser
+) -> AgentTool:
     """Give an agent a tool at a level.
 
     Raises:
@@ -176,7 +180,13 @@ def change_ceiling(*, agent: Agent, level: Level, reason: str, by: AbstractBaseU
 
 
 def lift_ceiling(
-    *, agent: Agent, tier: Tier, level: Level, reason: str, expires_at: datetime, by: AbstractBaseUser
+    *,
+    agent: Agent,
+    tier: Tier,
+    level: Level,
+    reason: str,
+    expires_at: datetime,
+    by: AbstractBaseUser,
 ) -> CeilingLift:
     """Let one tier of an agent's tools go above its ceiling until a date.
 
@@ -226,6 +236,7 @@ def _checked(reason: str) -> str:
     reason = reason.strip()
     if len(reason) < 3:
         raise AutonomyError(
-            f"A change of authority needs a reason of at least 3 characters; this has {len(reason)}."
+            "A change of authority needs a reason of at least 3 characters; "
+            f"this has {len(reason)}."
         )
     return reason[:500]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.models import Tier
-from agents.tools.world import World
 
 
 class ToolError(Exception):

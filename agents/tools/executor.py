@@ -75,9 +75,7 @@ def answer_recorded(run: Run, tool: str, arguments: dict[str, Any]) -> CallResul
     return CallResult(response, {"answered_by": "recording"})
 
 
-def _recorded(
-    run: Run, contract: ToolContract, arguments: dict[str, Any]
-) -> CallResult | None:
+def _recorded(run: Run, contract: ToolContract, arguments: dict[str, Any]) -> CallResult | None:
     if not run.fixtures or not contract.is_read:
         return None
     if ShopWrite.objects.filter(run=run).exists():

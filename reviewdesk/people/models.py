@@ -1,9 +1,7 @@
 """People: users, and their role in each project."""
 
-from typing import ClassVar
-
 import pghistory
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -24,8 +22,6 @@ class User(AbstractUser):
     has_single_keys = models.BooleanField(
         default=True, help_text="Single-key shortcuts (WCAG 2.1.4 asks for a way to turn them off)."
     )
-
-    objects: ClassVar[UserManager["User"]] = UserManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
