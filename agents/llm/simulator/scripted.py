@@ -1,0 +1,25 @@
+"""The demo's model: the scripted brain behind the chat-completions protocol."""
+
+from typing import Any
+
+from agents.llm.simulator.brain import answer
+from agents.llm.simulator.server import Answer, RequestRefusedError
+
+MODELS = ("shop-demo-1", "shop-demo-1-mini")
+
+
+class ScriptedBrain:
+    """Answers by rules that stand in the system prompt of each request."""
+
+    models = MODELS
+
+    def answer(self, request: dict[str, Any]) -> Answer:
+        """Return the next message; raises `RequestRefusedError` for a malformed conversation."""
+        try:
+            tools = [tool["function"]["name"] for tool in request.get("tools") or []]
+            return Answer(answer(request["messages"], tools))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RequestRefusedError(
+                f"The conversation cannot be read: {type(error).__name__}: {error}.",
+                param="messages",
+            ) from error
