@@ -1,0 +1,177 @@
+"""Reading sessions: `GET /api/v1/sessions` and `/api/v1/sessions/{id}`."""
+
+import base64
+import binascii
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Q, QuerySet
+from django.http import JsonResponse
+from django.urls import reverse
+
+from reviewdesk.api.endpoint import ApiError, ApiRequest, check_names
+from traces.models import Session, Span
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+_FILTERS = {"status", "agent", "version", "customer", "q", "since", "until", "golden"}
+_NAMES = _FILTERS | {"limit", "next"}
+
+
+def list_sessions(request: ApiRequest) -> JsonResponse:
+    """Answer sessions, newest first, one page."""
+    check_names(request.GET, _NAMES, "parameter")
+    limit = _limit(request.GET.get("limit", str(DEFAULT_LIMIT)))
+    found = _filtered(request).order_by("-started_at", "-id").defer("said", "said_vector")
+    if cursor := request.GET.get("next"):
+        found = found.filter(_after(cursor))
+    page = list(found[: limit + 1])
+    more = len(page) > limit
+    return JsonResponse(
+        {
+            "sessions": [session_json(request, session) for session in page[:limit]],
+            "next": _cursor(page[limit - 1]) if more else None,
+        }
+    )
+
+
+def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
+    """Answer a session with its spans and their inputs and outputs."""
+    project = request.api_key.project
+    session = Session.objects.defer("said", "said_vector").filter(project=project, pk=pk).first()
+    if session is None:
+        raise ApiError(404, "not_found", f"This project has no session {pk}.")
+    # The bounds let PostgreSQL leave out the partitions of other weeks.
+    spans = Span.objects.filter(
+        session=session, start_ns__gte=session.first_ns, start_ns__lte=session.last_ns
+    ).order_by("start_ns", "parent_id", "span_id")
+    return JsonResponse(
+        {
+            **session_json(request, session),
+            "metadata": session.metadata,
+            "spans": [_span_json(span) for span in spans],
+        }
+    )
+
+
+def session_json(request: ApiRequest, session: Session) -> dict[str, Any]:
+    """Return what a list says of a session; unknown totals are null."""
+    page = reverse("sessions:detail", args=[request.api_key.project.slug, session.pk])
+    return {
+        "id": str(session.pk),
+        "source": session.source,
+        "external_id": session.external_id,
+        "status": session.status,
+        "status_reason": session.status_reason,
+        "agent": session.agent_name,
+        "version": session.version_name,
+        "customer": session.customer,
+        "title": session.title,
+        "started_at": session.started_at.isoformat(),
+        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+        "first_ns": session.first_ns,
+        "last_ns": session.last_ns,
+        "working_ns": session.working_ns,
+        "num_steps": session.num_steps,
+        "num_spans": session.num_spans,
+        "num_errors": session.num_errors,
+        "input_tokens": session.input_tokens,
+        "output_tokens": session.output_tokens,
+        "cost_usd": _number(session.cost_usd),
+        "tools": session.tools,
+        "url": request.build_absolute_uri(page),
+    }
+
+
+def _span_json(span: Span) -> dict[str, Any]:
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id or None,
+        "kind": span.kind,
+        "name": span.name,
+        "start_ns": span.start_ns,
+        "duration_ns": span.duration_ns,
+        "status": span.status,
+        "status_message": span.status_message,
+        "model": span.model,
+        "input_tokens": span.input_tokens,
+        "output_tokens": span.output_tokens,
+        "cost_usd": _number(span.cost_usd),
+        "input": span.input,
+        "output": span.output,
+        "attributes": span.attributes,
+    }
+
+
+def _filtered(request: ApiRequest) -> QuerySet[Session]:
+    found = Session.objects.filter(project=request.api_key.project)
+    given = request.GET
+    if given.get("golden", "0") not in {"0", "1"}:
+        raise ApiError(400, "bad_value", "golden must be 1 (golden tests' runs too) or 0.")
+    if given.get("golden", "0") == "0":
+        found = found.filter(is_golden=False)
+    if statuses := given.getlist("status"):
+        known = {str(status) for status in Session.Status}
+        check_names(statuses, known, "status")
+        found = found.filter(status__in=statuses)
+    exact = {"agent": "agent_name", "version": "version_name", "customer": "customer"}
+    for name, column in exact.items():
+        if name in given:
+            found = found.filter(**{column: _text(given[name], name)})
+    if words := _text(given.get("q", ""), "q"):
+        query = SearchQuery(words, config="simple", search_type="websearch")
+        found = found.filter(said_vector=query)
+    if "since" in given:
+        found = found.filter(started_at__gte=_time(given["since"], "since"))
+    if "until" in given:
+        found = found.filter(started_at__lt=_time(given["until"], "until"))
+    return found
+
+
+def _limit(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_LIMIT:
+        raise ApiError(400, "bad_value", f"limit is {value!r}; it must be from 1 to {MAX_LIMIT}.")
+    return int(value)
+
+
+def _text(value: str, name: str) -> str:
+    if "\x00" in value:
+        raise ApiError(400, "bad_value", f"{name} holds a NUL character.")
+    return value
+
+
+def _time(value: str, name: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise ApiError(
+            400,
+            "bad_value",
+            f"{name} is {value!r}; it must be an ISO 8601 time such as 2026-03-02T10:00:00Z.",
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _cursor(session: Session) -> str:
+    place = json.dumps([session.started_at.isoformat(), session.pk.hex])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _after(cursor: str) -> Q:
+    """Return the sessions after a cursor; the first term lets the index find the place."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        started_at, pk = json.loads(text)
+        started_at, pk = datetime.fromisoformat(started_at), uuid.UUID(pk)
+    except (binascii.Error, ValueError, TypeError, AttributeError):
+        raise ApiError(
+            400, "bad_value", "next is no cursor; send the 'next' of the page before."
+        ) from None
+    return Q(started_at__lte=started_at) & (Q(started_at__lt=started_at) | Q(pk__lt=pk))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

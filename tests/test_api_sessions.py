@@ -1,0 +1,194 @@
+"""Reading sessions through the API, and what all its addresses share."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import make_project, make_session, make_user, sign_in
+from traces.api_keys import create_key, revoke_key
+from traces.models import ApiKey, Session
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/sessions"
+MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
+
+
+class Api:
+    """A client that sends a project's key."""
+
+    def __init__(self, project=None):
+        self.project = project or make_project()
+        self.headers = {"Authorization": f"Bearer {create_key(project=self.project, name='test')}"}
+
+    def get(self, url=URL, query=None, headers=None):
+        return Client().get(url, query, headers={**self.headers, **(headers or {})})
+
+    def post(self, url, body, headers=None):
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return Client().post(
+            url,
+            data,
+            content_type="application/json",
+            headers={**self.headers, **(headers or {})},
+        )
+
+
+def error_of(response):
+    return response.json()["error"]
+
+
+def titles(response):
+    return [session["title"] for session in response.json()["sessions"]]
+
+
+def test_list_is_newest_first_and_says_what_is_known():
+    api = Api()
+    make_session(api.project, started_at=MONDAY)
+    newest = make_session(api.project, started_at=MONDAY + timedelta(hours=1))
+    first, _ = api.get().json()["sessions"]
+    assert first["id"] == str(newest.pk)
+    assert first["cost_usd"] == float(newest.cost_usd)
+    assert first["url"] == f"http://testserver/p/{api.project.slug}/sessions/{newest.pk}/"
+
+
+def test_pages_hold_every_session_once():
+    api = Api()
+    for minute in range(5):
+        make_session(api.project, started_at=MONDAY + timedelta(minutes=minute // 2))
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api.get(query={"limit": 2, **({"next": cursor} if cursor else {})}).json()
+        seen += [session["id"] for session in page["sessions"]]
+        cursor = page["next"]
+    assert sorted(seen) == sorted(str(pk) for pk in Session.objects.values_list("pk", flat=True))
+
+
+def test_list_costs_the_same_for_many_as_for_few():
+    api = Api()
+    make_session(api.project)
+    api.get()
+    with CaptureQueriesContext(connection) as few:
+        api.get()
+    for _ in range(8):
+        make_session(api.project)
+    with CaptureQueriesContext(connection) as many:
+        api.get()
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize(
+    ("query", "num_found"),
+    [
+        ({"status": "failed"}, 1),
+        ({"status": ["failed", "completed"]}, 2),
+        ({"agent": "returns"}, 1),
+        ({"version": "v9"}, 1),
+        ({"customer": "Ada"}, 1),
+        ({"q": "order"}, 2),
+        ({"q": "way -shipped"}, 2),
+        ({"q": "giraffe"}, 0),
+        ({"since": "2026-11-17"}, 1),
+        ({"until": "2026-11-17T00:00:00+00:00"}, 1),
+        ({"golden": "1"}, 3),
+        ({}, 2),
+    ],
+)
+def test_filters(query, num_found):
+    api = Api()
+    make_session(api.project, started_at=MONDAY)
+    make_session(
+        api.project,
+        started_at=MONDAY + timedelta(days=1),
+        status="failed",
+        agent_name="returns",
+        version_name="v9",
+        customer="Ada",
+    )
+    make_session(api.project, is_golden=True, started_at=MONDAY, customer="Test")
+    make_session()
+    response = api.get(query=query)
+    assert len(response.json()["sessions"]) == num_found, response.json()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"status": "odd"}, "no status 'odd'; there are cancelled, completed"),
+        ({"limit": "201"}, "limit is '201'; it must be from 1 to 200"),
+        ({"limit": "0"}, "limit is '0'"),
+        ({"limit": "x"}, "limit is 'x'"),
+        ({"since": "monday"}, "since is 'monday'; it must be an ISO 8601 time"),
+        ({"next": "!!"}, "next is no cursor"),
+        ({"next": "MTIz"}, "next is no cursor"),
+        ({"golden": "yes"}, "golden must be 1"),
+        ({"q": "a\x00b"}, "q holds a NUL"),
+        ({"stauts": "failed"}, "no parameter 'stauts'; there are agent, customer"),
+    ],
+)
+def test_a_bad_parameter_is_named(query, message):
+    response = Api().get(query=query)
+    assert response.status_code == 400
+    assert message in error_of(response)["message"]
+
+
+def test_detail_has_the_spans_with_their_payloads():
+    api = Api()
+    session = make_session(api.project)
+    body = api.get(f"{URL}/{session.pk}").json()
+    kinds = [span["kind"] for span in body["spans"]]
+    assert kinds == ["agent", "customer", "model", "tool", "model"]
+    tool = body["spans"][3]
+    assert tool["input"] == {"arguments": {"order_id": "#A1001"}}
+    assert tool["output"]["result"]["status"] == "shipped"
+    assert body["metadata"] == session.metadata
+
+
+def test_another_projects_session_is_not_found():
+    theirs = make_session()
+    response = Api().get(f"{URL}/{theirs.pk}")
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "not_found"
+
+
+def test_another_projects_sessions_are_not_listed():
+    make_session()
+    assert Api().get().json() == {"sessions": [], "next": None}
+
+
+@pytest.mark.parametrize("header", ["", "Basic abc", "Bearer", "Bearer rd_wrong", "rd_wrong"])
+def test_without_a_good_key_nothing_is_answered(header):
+    response = Client().get(URL, headers={"Authorization": header} if header else {})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == "Bearer"
+    assert error_of(response)["code"] in {"no_key", "bad_key"}
+
+
+def test_a_revoked_key_opens_nothing():
+    api = Api()
+    revoke_key(api_key=ApiKey.objects.get())
+    assert api.get().status_code == 401
+
+
+def test_a_sign_in_is_no_key():
+    project = make_project()
+    assert sign_in(make_user("admin", project)).get(URL).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_a_wrong_method_names_the_right_one(method):
+    response = getattr(Client(), method)(URL)
+    assert response.status_code == 405
+    assert response["Allow"] == "GET"
+    assert error_of(response)["message"].endswith("use GET.")
+
+
+@pytest.mark.parametrize("path", ["nothing", "sessions/12", "", "sessions/"])
+def test_an_unknown_address_answers_json(path):
+    response = Api().get(f"/api/v1/{path}")
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "not_found"
