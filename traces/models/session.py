@@ -59,7 +59,7 @@ class Session(models.Model):
     metadata = models.JSONField(default=dict, blank=True)
     said = models.TextField(blank=True, help_text="What customer and agent said, for search.")
     said_vector = models.GeneratedField(
-        expression=SearchVector("said", config="simple"),
+        expression=SearchVector("said", "customer", "external_id", config="simple"),
         output_field=SearchVectorField(),
         db_persist=True,
     )
