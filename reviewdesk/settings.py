@@ -8,6 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 from reviewdesk.embedded.paths import database_parameters_of, secret_key_of
 from reviewdesk.environment import BadEnvironmentError, database_parameters, read_environment
+from reviewdesk.logs import is_no_probe
 
 try:
     ENVIRONMENT = read_environment()
@@ -93,7 +94,7 @@ PGHISTORY_APPEND_ONLY = True
 PGHISTORY_DEFAULT_TRACKERS = None
 
 # Celery: messages are hints, rows are the truth; no results, no redelivery, no timers.
-CELERY_BROKER_URL = ENVIRONMENT.broker_url or "pgmq://"
+CELERY_BROKER_URL = ENVIRONMENT.broker_url or "pgmq://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {}
     if ENVIRONMENT.broker_url
@@ -141,6 +142,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"no_probes": {"()": "django.utils.log.CallbackFilter", "callback": is_no_probe}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain",
+            "filters": ["no_probes"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }

@@ -2,10 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from reviewdesk.health import healthz, readyz
 from reviewdesk.screens.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("api/v1/", include("reviewdesk.api.urls")),
     path("", include("reviewdesk.people.urls")),
     path("p/<slug:slug>/overview/", include("reviewdesk.screens.overview.urls")),
     path("p/<slug:slug>/sessions/", include("reviewdesk.screens.sessions.urls")),

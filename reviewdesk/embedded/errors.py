@@ -4,7 +4,8 @@ EmbeddedError
 ├── HomeError       the home cannot be made or written
 ├── AccountError    no account that the server may run under
 ├── ServerError     PostgreSQL does not start
-└── SchemaError     the database and the code do not fit together
+├── SchemaError     the database and the code do not fit together
+└── PreparationError  migrating or loading the demo failed, and has said why
 """
 
 
@@ -26,3 +27,10 @@ class ServerError(EmbeddedError):
 
 class SchemaError(EmbeddedError):
     """The database is older or newer than the code."""
+
+
+class PreparationError(EmbeddedError):
+    """Migrating or loading the demo failed."""
+
+    def __init__(self) -> None:
+        super().__init__("it could not be prepared; the reason stands above.")

@@ -1,13 +1,16 @@
 """The home: the directory of all data, made and checked before anything starts."""
 
+import contextlib
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from reviewdesk.embedded.account import server_account
 from reviewdesk.embedded.errors import HomeError
 from reviewdesk.embedded.paths import database_home, secret_key_of, socket_directory, write_once
-from reviewdesk.embedded.place import ROOT_HOME, Place
+from reviewdesk.embedded.place import ROOT_HOME, Place, try_lock
 from reviewdesk.environment import Environment
 
 
@@ -29,6 +32,26 @@ def prepare_home(environment: Environment) -> None:
     secret_key_of(environment)
     if os.geteuid() == 0:
         write_once(home / "database", secrets.token_hex(4))
+
+
+@contextlib.contextmanager
+def hold_home(environment: Environment) -> Iterator[None]:
+    """Be the only desk that runs with this home.
+
+    Raises:
+        HomeError: Another one does.
+    """
+    path = environment.home / "up.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        if not try_lock(file, fcntl.LOCK_EX):
+            raise HomeError(
+                f"A desk runs with the home {environment.home} already ({file.read().strip()}). "
+                "Stop it, or name another directory in REVIEWDESK_HOME."
+            )
+        file.truncate()
+        file.write(f"process {os.getpid()}, http://127.0.0.1:{environment.port}\n")
+        file.flush()
+        yield
 
 
 def place_of(environment: Environment) -> Place:

@@ -74,6 +74,11 @@ class Lease:
         if self._keeper and self._keeper.poll() is None:
             self._keeper.returncode = 0
 
+    @property
+    def is_kept(self) -> bool:
+        """Say whether a keeper looks after the server."""
+        return is_kept(self.place)
+
     def ensure_running(self) -> bool:
         """Start the server unless it runs; say whether it had to be started.
 

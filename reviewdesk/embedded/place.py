@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from reviewdesk.embedded.account import Account
 from reviewdesk.embedded.errors import AccountError
@@ -110,7 +110,7 @@ def _may_enter(account: Account, status: os.stat_result) -> bool:
     return bool(status.st_mode & (0o010 if status.st_gid == account.gid else 0o001))
 
 
-def try_lock(file: IO[bytes], operation: int) -> bool:
+def try_lock(file: IO[Any], operation: int) -> bool:
     """Take a `flock` without waiting; say whether it was given."""
     try:
         fcntl.flock(file, operation | fcntl.LOCK_NB)

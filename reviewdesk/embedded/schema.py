@@ -27,7 +27,7 @@ def check_server() -> None:
             f"The database does not answer ({str(error).strip()}). Check DATABASE_URL, and that "
             "the server runs and lets this user in."
         ) from error
-    version = connection.pg_version // 10_000
+    version: int = connection.pg_version // 10_000  # type: ignore[attr-defined]
     if version < OLDEST_POSTGRESQL:
         raise SchemaError(
             f"DATABASE_URL leads to PostgreSQL {version}; reviewdesk needs {OLDEST_POSTGRESQL} or "

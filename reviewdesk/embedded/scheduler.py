@@ -1,0 +1,59 @@
+"""The scheduler process: the sweep every second and the housekeeping, by one process at a time."""
+
+import logging
+import signal
+import threading
+import time
+from types import FrameType
+
+import psycopg
+from django.db import DatabaseError, close_old_connections, connection
+
+from agents.runtime.sweeper import keep_house, sweep
+
+SWEEP_SECONDS = 1.0
+HOUSE_SECONDS = 600.0
+_LOCK = 7_310_003
+_logger = logging.getLogger(__name__)
+
+
+def run_scheduler() -> None:
+    """Sweep until SIGTERM or SIGINT.
+
+    However many schedulers run, the one that holds the advisory lock works, on a connection of
+    its own; when it dies the database gives the lock to the next.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    while not stop.is_set():
+        try:
+            parameters = connection.get_connection_params()
+            with psycopg.connect(**parameters, autocommit=True) as own:
+                _work_in_turn(own, stop)
+        except (DatabaseError, psycopg.OperationalError) as error:
+            _logger.warning("The scheduler's database is away (%s); it is tried again.", error)
+            stop.wait(SWEEP_SECONDS)
+
+
+def _work_in_turn(own: "psycopg.Connection[tuple[object, ...]]", stop: threading.Event) -> None:
+    is_mine = False
+    house_at = time.monotonic()
+    while not stop.is_set():
+        close_old_connections()
+        if is_mine:
+            own.execute("SELECT 1")
+            if time.monotonic() >= house_at:
+                keep_house()
+                house_at += HOUSE_SECONDS
+            sweep()
+        else:
+            row = own.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+            is_mine = bool(row and row[0])
+            if is_mine:
+                continue
+        stop.wait(SWEEP_SECONDS)

@@ -1,0 +1,63 @@
+"""The worker process: Celery with threads, and the heartbeat that renews its leases."""
+
+import logging
+import threading
+import warnings
+from collections.abc import Callable
+
+from celery import signals
+from celery.platforms import SecurityWarning
+from django.db import DatabaseError, close_old_connections
+
+from agents.runtime.claim import beat, leave
+from reviewdesk.celery import app
+
+NUM_THREADS = 32
+BEAT_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
+
+
+def run_worker(*, num_threads: int = NUM_THREADS) -> int:
+    """Work on tasks until SIGTERM or SIGINT, finishing what is begun; return the exit code."""
+    warnings.simplefilter("ignore", SecurityWarning)  # root, but messages are JSON, not pickle
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat_until, args=(stop,), name="heartbeat", daemon=True)
+
+    def begin(**_: object) -> None:
+        heart.start()
+
+    signals.worker_ready.connect(begin)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=num_threads,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    stop.set()
+    if heart.is_alive():
+        heart.join(BEAT_SECONDS)
+    return int(worker.exitcode or 0)
+
+
+def _beat_until(stop: threading.Event) -> None:
+    """Beat, at once and then every two seconds; give everything back at the end.
+
+    A database that is away is tried again: the leases outlive four beats that fail.
+    """
+    is_over = False
+    while not is_over:
+        _try(beat)
+        is_over = stop.wait(BEAT_SECONDS)
+    _try(leave)
+
+
+def _try(write: Callable[[], None]) -> None:
+    close_old_connections()
+    try:
+        write()
+    except DatabaseError as error:
+        _logger.warning("The worker's heartbeat fails (%s); it is tried again.", error)
