@@ -231,7 +231,7 @@ def test_approval_is_refused_when_another_version_went_live_meanwhile():
     release = make_waiting()
     seen = release.agent.live_version
     make_live(make_version(release.agent))
-    with pytest.raises(StaleReleaseError, match="v3 of .* is live now; you compared with v1"):
+    with pytest.raises(StaleReleaseError, match=r"v3 of .* is live now; you compared with v1"):
         approve_release(release=release, by=make_user(), seen_live=seen)
 
 
@@ -275,8 +275,8 @@ def test_roll_back_only_reaches_versions_that_were_live():
     release = make_waiting()
     with pytest.raises(ReleaseError, match="was never live"):
         roll_back(agent=release.agent, to_version=release.version, by=make_user(), reason="Hurry.")
+    live = release.agent.live_version
     with pytest.raises(StaleReleaseError, match="is live already"):
-        live = release.agent.live_version
         roll_back(agent=release.agent, to_version=live, by=make_user(), reason="Hurry.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 
@@ -79,7 +79,8 @@ def rate(successes: int, n: int, *, min_n: int) -> Estimate:
 
 def wilson(successes: int, n: int) -> Interval:
     """Return Wilson's 95 % score interval; `n` is at least 1."""
-    found = stats.binomtest(successes, n).proportion_ci(confidence_level=LEVEL, method="wilson")
+    test = stats.binomtest(successes, n)  # type: ignore[attr-defined]
+    found = test.proportion_ci(confidence_level=LEVEL, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 
@@ -151,5 +152,5 @@ def change(difference: Interval | None, *, higher_is_better: bool) -> Change:
 
 
 def _t_interval(middle: float, error: float, freedom: float) -> Interval:
-    low, high = stats.t.interval(LEVEL, freedom, loc=middle, scale=error)
-    return Interval(float(low), float(high))
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    return Interval(middle - half, middle + half)

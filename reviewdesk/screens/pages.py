@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxDetails
@@ -44,7 +44,7 @@ def go_to(request: HttpRequest, url: str) -> HttpResponse:
     """Send the browser to `url` after an action: 303, or `HX-Redirect` where htmx asked."""
     if wants_fragment(request):
         return HttpResponse(status=204, headers={"HX-Redirect": url})
-    return HttpResponse(status=303, headers={"Location": url})
+    return HttpResponseRedirect(url, status=303)
 
 
 def toast(response: HttpResponse, text: str) -> HttpResponse:

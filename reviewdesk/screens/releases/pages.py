@@ -1,0 +1,219 @@
+"""What each page of the Releases screen shows, read from the database."""
+
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import Http404
+
+from agents.config import config_from_json
+from agents.models import Agent, EvalRun, Release, Version
+from agents.releases.diff import config_diff
+from agents.releases.evidence import active_tests, what_changed
+from agents.releases.proof import Move, TestMove, last_finished, moved_tests
+from agents.releases.propose import WAS_LIVE
+from reviewdesk.people.models import User
+from reviewdesk.screens.releases.reading import (
+    PAGE_SIZE,
+    VersionRow,
+    costs,
+    deciders,
+    summaries_of,
+    version_rows,
+)
+from reviewdesk.screens.releases.verdict import release_verdict, version_verdict
+from traces.models import Project
+
+MAX_CHOICES = 50
+
+
+def agents_of(project: Project) -> list[Agent]:
+    """Return the project's agents by name, each with `num_waiting` releases. One query."""
+    waiting = Q(releases__status=Release.Status.WAITING)
+    return list(
+        Agent.objects.filter(project=project)
+        .select_related("live_version")
+        .annotate(num_waiting=Count("releases", filter=waiting))
+        .order_by("name", "pk")
+    )
+
+
+def chosen_agent(agents: list[Agent], slug: str) -> Agent | None:
+    """Return the agent asked for, or else the first with something to decide, or the first.
+
+    Raises:
+        Http404: No such agent.
+    """
+    if slug:
+        found = next((agent for agent in agents if agent.slug == slug), None)
+        if found is None:
+            raise Http404(f"This project has no agent {slug}.")
+        return found
+    waiting = (agent for agent in agents if getattr(agent, "num_waiting", 0))
+    return next(waiting, agents[0] if agents else None)
+
+
+def version_at(agent: Agent, number: int | str) -> Version:
+    """Return the agent's version of this number.
+
+    Raises:
+        Http404: There is none.
+    """
+    version = None
+    if str(number).isdecimal() and len(str(number)) < 10:
+        version = agent.versions.select_related("author").filter(number=int(number)).first()
+    if version is None:
+        raise Http404(f"{agent} has no version {number}.")
+    version.agent = agent
+    return version
+
+
+def list_context(agent: Agent, *, before: str) -> dict[str, Any]:
+    """Return one page of an agent's versions, newest first, and its waiting releases."""
+    found = agent.versions.select_related("author").order_by("-number")
+    if before.isdecimal() and len(before) < 10:
+        found = found.filter(number__lt=int(before))
+    versions = list(found[: PAGE_SIZE + 1])
+    rows = version_rows(agent, versions[:PAGE_SIZE])
+    return {
+        "rows": rows,
+        "older": rows[-1].version.number if len(versions) > PAGE_SIZE else None,
+        "is_first_page": not before,
+        "waiting": waiting_releases(agent),
+        "back_to": previous_live(agent),
+    }
+
+
+def waiting_releases(agent: Agent) -> list[Release]:
+    """Return the agent's releases that wait, oldest first. One query."""
+    return list(
+        agent.releases.filter(status=Release.Status.WAITING)
+        .select_related("version", "requested_by", "author", "eval_run")
+        .order_by("requested_at", "pk")
+    )
+
+
+def previous_live(agent: Agent) -> Version | None:
+    """Return the version that a roll back would return to: what was live before. One query."""
+    if agent.live_version_id is None:
+        return None
+    release = (
+        agent.releases.filter(status__in=WAS_LIVE, decided_at__isnull=False)
+        .exclude(version_id=agent.live_version_id)
+        .exclude(status=Release.Status.ROLLED_BACK)
+        .select_related("version")
+        .order_by("-decided_at", "-pk")
+        .first()
+    )
+    return release.version if release else None
+
+
+def version_context(version: Version, *, against: str) -> dict[str, Any]:
+    """Return what the version page shows: difference, golden results, releases."""
+    agent = version.agent
+    other = version_at(agent, against) if against else _usual_comparison(version)
+    row = version_rows(agent, [version])[0]
+    run = row.evaluated.run if row.evaluated else None
+    moves = moved_tests(run, _last_run_of(other)) if run else ()
+    change = what_changed(agent=agent, eval_run=run) if run and _has_passed(run) else ""
+    num_tests = active_tests(agent).count()
+    return {
+        "agent": agent,
+        "version": version,
+        "config": config_from_json(version.config),
+        "row": row,
+        "against": other,
+        "choices": agent.versions.exclude(pk=version.pk).order_by("-number")[:MAX_CHOICES],
+        "diff": config_diff(other.config if other else None, version.config),
+        "num_tests": num_tests,
+        "void_because": change,
+        "releases": version.releases.select_related("requested_by", "decided_by").order_by("-pk")[
+            :10
+        ],
+        "verdict": version_verdict(row, num_tests=num_tests, void_because=change),
+        "cannot_request": _cannot_request(row, num_tests=num_tests, void_because=change),
+        **_proof(moves),
+    }
+
+
+def release_context(release: Release, *, you: User) -> dict[str, Any]:
+    """Return what the release page shows."""
+    agent, version = release.agent, release.version
+    version.agent = agent
+    is_open = release.status == Release.Status.WAITING
+    before = agent.live_version if is_open else release.baseline
+    if before is not None:
+        before.agent = agent
+    baseline_run = _last_run_of(before)
+    moves = moved_tests(release.eval_run, baseline_run) if release.eval_run else ()
+    change = what_changed(agent=agent, eval_run=release.eval_run) if is_open else ""
+    people, num_others = deciders(release, you=you)
+    return {
+        "agent": agent,
+        "release": release,
+        "version": version,
+        "before": before,
+        "diff": config_diff(before.config if before else None, version.config),
+        "evaluated": summaries_of([release.eval_run])[0] if release.eval_run else None,
+        "baseline_run": baseline_run,
+        "costs": costs(version, before),
+        "people": people,
+        "num_others": num_others,
+        "is_open": is_open,
+        "is_live": agent.live_version_id == version.pk and release.status == "live",
+        "is_own": you.pk in (release.author_id, release.requested_by_id),
+        "void_because": change,
+        "back_to": previous_live(agent),
+        "verdict": release_verdict(release, moves, void_because=change, before=before),
+        **_proof(moves),
+    }
+
+
+def _proof(moves: tuple[TestMove, ...]) -> dict[str, Any]:
+    counts = {move.value: sum(each.move is move for each in moves) for move in Move}
+    num_compared = sum(each.before is not None for each in moves)
+    # Without anything to compare with, "new" would say nothing about each of them.
+    shown = [each for each in moves if each.move is not Move.SAME] if num_compared else []
+    return {
+        "moves": moves,
+        "moved": shown[:8],
+        "num_more_moved": max(len(shown) - 8, 0),
+        "num_compared": num_compared,
+        "num_moves": counts,
+    }
+
+
+def _usual_comparison(version: Version) -> Version | None:
+    """Return the live version; for the live one itself, what it replaced or came after."""
+    agent = version.agent
+    if agent.live_version_id != version.pk:
+        return agent.live_version
+    live = agent.releases.filter(status=Release.Status.LIVE).select_related("baseline").first()
+    if live and live.baseline_id:
+        return live.baseline
+    return agent.versions.filter(number__lt=version.number).order_by("-number").first()
+
+
+def _last_run_of(version: Version | None) -> EvalRun | None:
+    return last_finished(version) if version else None
+
+
+def _has_passed(run: EvalRun) -> bool:
+    return run.status == EvalRun.Status.PASSED
+
+
+def _cannot_request(row: VersionRow, *, num_tests: int, void_because: str) -> str:
+    """Return why this version's release cannot be requested now, in words; empty if it can."""
+    if row.state == "live":
+        return "It is live."
+    if row.state == "waiting" and row.release:
+        return f"It waits for approval: {row.release.requested_by} requested its release."
+    if not num_tests:
+        return ""
+    if row.evaluated is None:
+        return "It has no eval run: run the golden tests first."
+    if not _has_passed(row.evaluated.run):
+        word = row.evaluated.run.get_status_display()
+        return f"Its newest eval run is {word}; a release needs one that passed."
+    return (
+        f"Its evidence is void: {void_because}. Run the golden tests again." if void_because else ""
+    )
