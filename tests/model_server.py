@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,23 +15,30 @@ class ModelServer:
     """Replies in the order they were queued, and the requests that came.
 
     A reply is a text, a list of `(tool, arguments)`, or `(status, body)` for an error; the last
-    one stays.
+    one stays. `by_request` chooses by the request instead.
     """
 
     base_url: str
     replies: list[Any] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     delay_seconds: float = 0.0
+    by_request: Callable[[dict[str, Any]], Any] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, request: dict[str, Any]) -> Any:
         with self.lock:
             self.requests.append(request)
+            if self.by_request:
+                return self.by_request(request)
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
 @contextmanager
-def model_server(*replies: Any, delay_seconds: float = 0.0) -> Iterator[ModelServer]:
+def model_server(
+    *replies: Any,
+    delay_seconds: float = 0.0,
+    by_request: Callable[[dict[str, Any]], Any] | None = None,
+) -> Iterator[ModelServer]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -53,7 +60,10 @@ def model_server(*replies: Any, delay_seconds: float = 0.0) -> Iterator[ModelSer
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     state = ModelServer(
-        f"http://127.0.0.1:{server.server_port}/v1", list(replies), delay_seconds=delay_seconds
+        f"http://127.0.0.1:{server.server_port}/v1",
+        list(replies),
+        delay_seconds=delay_seconds,
+        by_request=by_request,
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -1,5 +1,8 @@
 """Runs: the journal, the claim, limits, retries, and what becomes of each tool call."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -8,14 +11,17 @@ from django.db import connection
 
 from agents.config import Limits
 from agents.errors import ClaimLostError, RunError
-from agents.models import Level, Run, ShopWrite, Step, ToolApproval
+from agents.models import Level, Run, ShopWrite, Step, ToolApproval, WorkerHeartbeat
 from agents.runtime.claim import (
     claim_due_run,
     fenced,
+    machine,
+    take_back_from_dead_neighbours,
     take_back_lost_runs,
 )
 from agents.runtime.loop import advance, advance_step
 from agents.runtime.start import continue_run, request_cancel, start_run
+from agents.tools.autonomy import database_now
 from tests.factories import make_user
 from tests.model_server import model_server
 from tests.shop import CANCEL, LOOK, lift_for, make_shop_agent, make_shop_version
@@ -277,6 +283,24 @@ def test_lost_run_goes_on_where_its_journal_ends() -> None:
     run.refresh_from_db()
     assert (run.status, run.num_recoveries) == (Run.Status.COMPLETED, 1)
     assert ShopWrite.objects.filter(kind="order").count() == 1
+
+
+def test_run_of_a_dead_neighbour_is_taken_back_at_once() -> None:
+    agent, version = make_shop_agent()
+    run = start_run(agent=agent, version=version, run_input=ask())
+    claim_due_run(run.pk)
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    Run.objects.filter(pk=run.pk).update(claimed_by="gone")
+    now = database_now()
+    values = {"hostname": machine(), "started_at": now, "seen_at": now}
+    WorkerHeartbeat.objects.create(worker="gone", process=int(gone.stdout), **values)
+    WorkerHeartbeat.objects.create(worker="here", process=os.getpid(), **values)
+    assert take_back_from_dead_neighbours() == 1
+    run.refresh_from_db()
+    assert (run.status, run.num_recoveries) == (Run.Status.QUEUED, 1)
+    assert list(WorkerHeartbeat.objects.values_list("worker", flat=True)) == ["here"]
 
 
 def test_run_that_is_lost_too_often_is_given_up() -> None:

@@ -7,7 +7,7 @@ from django.db import connection
 from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
 from agents.runtime.approvals import expire_approvals
-from agents.runtime.claim import take_back_lost_runs
+from agents.runtime.claim import take_back_from_dead_neighbours, take_back_lost_runs
 from agents.runtime.hints import send_hint
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
@@ -17,6 +17,7 @@ WEEKS_AHEAD = 4
 
 def sweep() -> None:
     """Take back lost runs, expire approvals, settle eval runs, and hint at what is due."""
+    take_back_from_dead_neighbours()
     take_back_lost_runs()
     expire_approvals()
     settle_finished()
