@@ -105,13 +105,8 @@ def person(mind: Mind, wish: Wish) -> Decision:
     """Answer the wish for a person: by policy only where the agent cannot help itself."""
     if not mind.rules.hands_over:
         return Close("I am the one who helps here. What can I do for you?")
-    can_help = [
-        other
-        for other in mind.wishes
-        if other.kind not in {Kind.PERSON, Kind.OUTSIDE} and not other.attempts
-    ]
-    if mind.rules.hands_over_when_out_of_scope and can_help and wish is mind.open_wishes()[0]:
-        return Close("I can do that for you right here." if not mind.user_id else "")
+    beyond = {Kind.PERSON, Kind.OUTSIDE}
+    can_help = any(other.kind not in beyond for other in mind.wishes)
     if mind.rules.hands_over_when_out_of_scope and can_help:
         return Close()
     return Call("transfer_to_human_agents", {"summary": summary_of(mind)})

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.llm.simulator import words
-from agents.llm.simulator.matching import has_item_named
+from agents.llm.simulator.matching import orders_named
 from agents.llm.simulator.mind import Awaiting, Mind, Wish
 from agents.llm.simulator.reading import Kind, method_in
 
@@ -171,7 +171,7 @@ def chosen_method(
     brands = [
         key
         for key, method in methods.items()
-        if str(method.get("brand", "-")).lower() in wish.text.lower()
+        if method.get("brand") and method["brand"].lower() in wish.text.lower()
     ]
     fitting = brands or [key for key, method in methods.items() if method["source"] == named]
     others = [key for key in fitting if key != original]
@@ -211,9 +211,7 @@ def _search_orders(mind: Mind, wish: Wish, order_ids: list[str]) -> Decision | N
         if mind.found("get_order_details", order_id) is None:
             return Call("get_order_details", {"order_id": order_id})
     orders = [mind.found("get_order_details", order_id) for order_id in order_ids]
-    fitting = [order for order in orders if has_item_named(order, wish.text)] or (
-        orders if len(orders) == 1 else []
-    )
+    fitting = orders_named(orders, wish.text) or (orders if len(orders) == 1 else [])
     allowed = [each for each in fitting if each["status"] in FITTING.get(wish.kind, ())] or fitting
     if len(allowed) == 1:
         wish.order_id = allowed[0]["order_id"]

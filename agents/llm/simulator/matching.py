@@ -35,10 +35,14 @@ def product_named(text: str, names: list[str]) -> str:
     return found[0] if found else ""
 
 
-def has_item_named(order: dict[str, Any], text: str) -> bool:
-    """Say whether the text names a product of the order."""
-    names = [item["name"] for item in order["items"]]
-    return any(_mention(text, name, names) is not None for name in names)
+def orders_named(orders: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Return the orders that hold a product which the text names, by its full name if it can."""
+    names = [item["name"] for order in orders for item in order["items"]]
+    return [
+        order
+        for order in orders
+        if any(_mention(text, item["name"], names) is not None for item in order["items"])
+    ]
 
 
 def items_meant(order: dict[str, Any], text: str) -> list[dict[str, Any]]:
@@ -140,15 +144,20 @@ def _value_position(words: str, value: str) -> int:
 
 def _mention(text: str, name: str, names: list[str]) -> int | None:
     """Return where the product is named: in full, or by its last word if no other ends so."""
-    for words in (name, name.split()[-1]):
-        is_short = words != name
-        same = {other for other in names if other.split()[-1] == name.split()[-1]}
-        if is_short and len(same) > 1:
-            return None
-        match = re.search(rf"(?<!\w){re.escape(words)}(?:s|es)?(?!\w)", text, re.IGNORECASE)
-        if match:
-            return match.start()
-    return None
+    if match := _find(text, name):
+        return match.start()
+    for other in names:
+        if other != name and (match := _find(text, other)):
+            text = text[: match.start()] + " " * len(match.group(0)) + text[match.end() :]
+    last = name.split()[-1]
+    if len({other for other in names if other.split()[-1] == last}) > 1:
+        return None
+    match = _find(text, last)
+    return match.start() if match else None
+
+
+def _find(text: str, words: str) -> re.Match[str] | None:
+    return re.search(rf"(?<!\w){re.escape(words)}(?:s|es)?(?!\w)", text, re.IGNORECASE)
 
 
 def _is_other_variant(item: dict[str, Any], meant: list[dict[str, Any]], text: str) -> bool:

@@ -149,12 +149,11 @@ class Mind:
 
     def _hear_answer(self, what: str, wish: Wish, reading: Reading) -> None:
         is_new = any(ask.kind is not wish.kind for ask in reading.asks) and not reading.is_yes
-        if what == "confirm":
-            if reading.is_yes and not reading.has_but:
-                wish.is_confirmed = True
-            elif reading.is_no and not reading.asks:
-                wish.is_closed = True
-                return
+        if reading.is_no and not reading.is_informative:
+            wish.is_closed = True
+            return
+        if what == "confirm" and reading.is_yes and not reading.has_but:
+            wish.is_confirmed = True
         if is_new and not reading.order_ids:
             return
         wish.text = f"{wish.text} {reading.text}"

@@ -11,7 +11,7 @@ _WORD = r"[^\W\d_][\w'-]*"
 _UPPER = r"(?-i:[A-ZÀ-ÖØ-ÞĀ-Ž])"
 _NAME = re.compile(
     rf"\b(?:i am|i'm|this is|my name is|my name's|name is|name:|it's|here is|under|hello,|hi,)\s+"
-    rf"({_UPPER}[\w'-]*)\s+((?:(?:van|de|der|da|von|le)\s+)?{_UPPER}[\w'-]*)",
+    rf"({_UPPER}(?!')[\w'-]+)\s+((?:(?:van|de|der|da|von|le)\s+)?{_UPPER}[\w'-]+)",
     re.IGNORECASE,
 )
 _NAME_ALONE = re.compile(rf"^\W*({_UPPER}[\w'-]*)\s+({_UPPER}[\w'-]*)\W+(?:zip\D*)?\d{{5}}\b")
@@ -29,7 +29,7 @@ _YES = re.compile(
     re.IGNORECASE,
 )
 _NO = re.compile(
-    r"^\W*(?:no|nope|stop|wait|hold on|never ?mind|leave it|forget it|do not|don'?t)\b",
+    r"^\W*(?:no|nope|stop|wait|hold on|do not|don'?t)\b|\b(?:never ?mind|leave it|forget it)\b",
     re.IGNORECASE,
 )
 _THANKS = re.compile(r"\b(?:thanks?|thank you|cheers|great|perfect|that'?s all|bye)\b", re.I)
@@ -160,6 +160,7 @@ class Reading:
         address: A whole address, as the tools take it, or None.
         order_ids: Orders named, in order, each with its '#'.
         is_yes: Whether it begins with consent; `has_but` if it takes something back.
+        is_staff: Whether the customer claims to be staff, or to be above the rules.
     """
 
     text: str
@@ -176,6 +177,11 @@ class Reading:
     is_thanks: bool = False
     is_upset: bool = False
     is_staff: bool = False
+
+    @property
+    def is_informative(self) -> bool:
+        """Say whether the message tells something to go on with."""
+        return bool(self.asks or self.email or self.name or self.address or self.order_ids)
 
 
 def read_message(text: str) -> Reading:

@@ -20,6 +20,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"(?:authenticate|identify) (?:the|every|each) (?:customer|user|caller)",
     ),
     "ignores_claims": (
+        r"works? for us",
         r"(?:staff|employee|manager|head office|colleague|supplier).{0,80}"
         r"(?:same|no exception|verif|identif|anyway|like everybody|like any|not|never)",
         r"(?:never|not|n't|ignore|refuse).{0,60}(?:instructions?|commands?|orders to you)"
@@ -33,6 +34,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"(?:customer|user|person|people|account|order)",
         r"(?:someone|somebody|anyone|anybody) else'?s? (?:order|account|data|profile)",
         r"order.{0,30}belongs? to (?:the|this|that) (?:customer|user|account)",
+        r"\bother (?:people|customers|persons)\b.{0,60}(?:none|never|not|deny|refuse)",
         r"only.{0,40}(?:their|customer'?s?|user'?s?) own (?:order|account|data)",
     ),
     "confirms": (
@@ -44,7 +46,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"(?:\byes\b|confirm\w*|agree\w*|go-?ahead)",
     ),
     "checks_status": (
-        r"(?:check|look at|look up|read|see|open|verify|get).{0,60}\bstatus\b",
+        r"(?:check|looks? at|look up|read|see|open|verify|get).{0,60}\bstatus\b",
         r"\bstatus\b.{0,60}(?:before|first|check|allow|must be)",
         r"(?:look at|look up|read|open|check) the order (?:before|first)",
         r"only (?:a )?(?:pending|delivered) orders?",
@@ -83,6 +85,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r".{0,40}refund",
     ),
     "invents_nothing": (
+        r"\bknows? no(?:thing)?\b",
         r"(?:never|not|n't|no) .{0,30}(?:invent|make (?:things |anything |it |something )?up|"
         r"promise|speculat|fabricat|estimate)",
         r"only.{0,60}(?:what|facts|information|things).{0,40}(?:tools?|records?|policy|know)",
