@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.errors import AutonomyError
-from agents.models import Agent, AgentTool, Level, Run, ShopWrite, Tier
+from agents.models import Agent, AgentTool, CeilingLift, Level, Run, ShopWrite, Tier
 from agents.runtime.claim import claim_due_run
 from agents.runtime.loop import advance, advance_step
 from agents.runtime.start import start_run
@@ -24,6 +24,7 @@ from agents.tools.autonomy import (
     give_tool,
     level_for_effect,
     lift_ceiling,
+    take_tool,
     tier_ceiling,
 )
 from tests.factories import make_user
@@ -194,3 +195,26 @@ def test_version_without_the_tool_cannot_use_it() -> None:
         run = start_run(agent=agent, version=version, run_input=INPUT)
         advance(run.pk)
     assert "may not be used" in run.steps.get(kind="tool").response["error"]
+
+
+def test_ending_a_lift_and_taking_a_tool_stand_in_the_audit_trail() -> None:
+    agent, _ = make_shop_agent()
+    user = make_user()
+    lift = lift_ceiling(
+        agent=agent,
+        tier=Tier.MONEY,
+        level=Level.AUTONOMOUS,
+        reason="Peak week.",
+        expires_at=database_now() + timedelta(days=1),
+        by=user,
+    )
+    end_lift(lift=lift, reason="The week is over.", by=user)
+    take_tool(agent_tool=agent.tools.first(), reason="Not needed.", by=user)
+    ended = CeilingLift.pgh_event_model.objects.get(pgh_label="delete")
+    taken = AgentTool.pgh_event_model.objects.get(pgh_label="delete")
+    assert ended.pgh_context.metadata["reason"] == "The week is over."
+    assert taken.pgh_context.metadata == {
+        "user": user.pk,
+        "reason": "Not needed.",
+        "action": "take tool",
+    }

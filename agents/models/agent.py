@@ -70,7 +70,7 @@ class Agent(models.Model):
         return self.name
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class AgentTool(models.Model):
     """A tool that an agent is given, and its level. The reason is the last change's."""
 
@@ -94,7 +94,7 @@ class AgentTool(models.Model):
         return f"{self.name}: {self.level}"
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class CeilingLift(models.Model):
     """A lead's leave for one tier of one agent to go above `approve`, until a date."""
 

@@ -163,6 +163,17 @@ def give_tool(
     return row
 
 
+def take_tool(*, agent_tool: AgentTool, reason: str, by: AbstractBaseUser) -> None:
+    """Take a tool from an agent; a run in progress is refused its next call of it.
+
+    Raises:
+        AutonomyError: No reason is given.
+    """
+    reason = _checked(reason)
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="take tool"):
+        AgentTool.objects.select_for_update().filter(pk=agent_tool.pk).delete()
+
+
 def change_ceiling(*, agent: Agent, level: Level, reason: str, by: AbstractBaseUser) -> Agent:
     """Set the highest level of all of an agent's tools.
 

@@ -36,7 +36,7 @@ class User(AbstractUser):
         return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class Membership(models.Model):
     """A user's one role in a project. Every change stands in the audit trail."""
 
