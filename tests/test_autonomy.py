@@ -197,6 +197,7 @@ def test_version_without_the_tool_cannot_use_it() -> None:
     assert "may not be used" in run.steps.get(kind="tool").response["error"]
 
 
+@pytest.mark.django_db
 def test_ending_a_lift_and_taking_a_tool_stand_in_the_audit_trail() -> None:
     agent, _ = make_shop_agent()
     user = make_user()
