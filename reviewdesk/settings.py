@@ -101,9 +101,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     else {
         "conn_string": make_conninfo(**_parameters),
         "init_extension": False,
-        "polling_interval": 0.05,
-        "poll_interval_ms": 20,
+        "wait_time_seconds": 0,
+        "polling_interval": 0.5,
         "use_notify": True,
+        "notify_throttle_interval_ms": 0,
     }
 )
 CELERY_TASK_IGNORE_RESULT = True

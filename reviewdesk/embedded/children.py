@@ -29,6 +29,7 @@ class Child:
             scheduler and the model server may be killed at any time; the web server has children
             of its own to stop.
         stop_seconds: How long it may take to stop before it is killed.
+        is_needed_to_stop: Whether the others need it until they have stopped.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Child:
     environment: Mapping[str, str]
     death_signal: signal.Signals = signal.SIGKILL
     stop_seconds: float = 3.0
+    is_needed_to_stop: bool = False
     num_deaths: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _started_at: float = field(default=0.0, init=False)
@@ -82,15 +84,19 @@ class Child:
         """Return how the process that `start` started ended, None while it runs."""
         return self._process.poll() if self._process else None
 
-    def stop(self, *, is_hurried: Callable[[], bool]) -> None:
-        """Ask it to stop, and kill it and what it started when it takes too long.
+    def ask_to_stop(self) -> None:
+        """Ask it to stop, and do not wait."""
+        if self._process:
+            self._process.terminate()
+
+    def end(self, *, is_hurried: Callable[[], bool]) -> None:
+        """Wait for it to stop, and kill it and what it started when that takes too long.
 
         Args:
             is_hurried: Says whether to wait no longer.
         """
         if self._process is None:
             return
-        self._process.terminate()
         deadline = time.monotonic() + self.stop_seconds
         while self._process.poll() is None and time.monotonic() < deadline and not is_hurried():
             time.sleep(_LOOK_SECONDS)

@@ -18,13 +18,14 @@ def preparation() -> Child:
 
 
 def children_for(environment: Environment) -> list[Child]:
-    """Return the desk's processes, in the order in which they stop."""
+    """Return the desk's processes, in the order in which they start and stop."""
     variables = dict(os.environ)
     servers = []
     if environment.has_demo:
         port = free_port()
         variables["REVIEWDESK_DEMO_MODEL_URL"] = f"http://127.0.0.1:{port}/v1"
-        servers.append(Child("model server", _django("model_server", f"--port={port}"), variables))
+        command = _django("model_server", f"--port={port}")
+        servers.append(Child("model server", command, variables, is_needed_to_stop=True))
     return [
         Child("web", _web(environment.port), variables, signal.SIGTERM, stop_seconds=5),
         Child("worker", _django("worker"), variables, stop_seconds=5),

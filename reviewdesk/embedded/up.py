@@ -123,12 +123,16 @@ class Supervisor:
             time.sleep(_LOOK_SECONDS)
 
     def _stop_children(self) -> None:
-        """Stop the children in order; a second Ctrl-C ends the waiting."""
+        """Stop the children, what they need last; a second Ctrl-C ends the waiting."""
         running = [child for child in self._children if child.pid]
         if running:
             _say("Stopping " + ", ".join(child.name for child in running))
-        for child in running:
-            child.stop(is_hurried=lambda: self._num_asked > 1)
+        for is_needed in (False, True):
+            stopping = [child for child in running if child.is_needed_to_stop is is_needed]
+            for child in stopping:
+                child.ask_to_stop()
+            for child in stopping:
+                child.end(is_hurried=lambda: self._num_asked > 1)
 
 
 def what_is_missing(port: int) -> str:

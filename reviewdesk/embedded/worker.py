@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from celery import signals
-from celery.platforms import SecurityWarning
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from django.db import DatabaseError, close_old_connections
 
 from agents.runtime.claim import beat, leave
