@@ -26,9 +26,13 @@ def render_page(
     partial: str,
     status: int = 200,
 ) -> HttpResponse:
-    """Return the whole page, or its `partial` where htmx asks for a fragment. Sets `Vary`."""
-    name = f"{template}#{partial}" if wants_fragment(request) else template
-    response = render(request, name, context, status=status)
+    """Return the whole page, or its `partial` where htmx asks for a fragment. Sets `Vary`.
+
+    The template finds `is_fragment` in its context, for what is swapped out of band.
+    """
+    is_fragment = wants_fragment(request)
+    name = f"{template}#{partial}" if is_fragment else template
+    response = render(request, name, {**context, "is_fragment": is_fragment}, status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Boosted", "HX-History-Restore-Request"])
     return response
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from agents.models import Level
 from traces.models import Session
+from traces.records import to_ns
 
 register = template.Library()
 
@@ -133,6 +134,15 @@ def when(value: datetime | None) -> SafeString | str:
         return _time(value, f"{value:%a %H:%M}")
     year = "" if value.year == timezone.now().year else f" {value:%Y}"
     return _time(value, f"{value.day} {value:%b}{year} {value:%H:%M}")
+
+
+@register.simple_tag
+def took(session: Session) -> str:
+    """Return how long the session lasted, waits included: until now while it goes on."""
+    end_ns = to_ns(timezone.now()) if session.ended_at is None else session.last_ns
+    if session.ended_at is not None:
+        end_ns = max(end_ns, to_ns(session.ended_at))
+    return duration(max(end_ns - session.first_ns, 0))
 
 
 @register.filter
