@@ -1,5 +1,7 @@
 """What every test starts from: a database of its own, without a pool and with its own queue."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from kombu.pools import reset as reset_pools
+from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
 
 from reviewdesk.celery import app
@@ -29,3 +32,22 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     yield
     app.close()
     reset_pools()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Run the system's Chromium; without one the test is skipped, or fails in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        reason = "There is no chromium (apt install chromium)."
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    arguments += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

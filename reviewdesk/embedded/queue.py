@@ -14,10 +14,10 @@ class Transport(pgmq.Transport):
     stop of 4.4 s against 1.2 s). The wait is a `LISTEN`, so a message comes as fast.
     """
 
-    def drain_events(self, connection: Any, **options: Any) -> Any:
+    def drain_events(self, connection: Any, timeout: Any = None, **_: Any) -> Any:
         """Wait for messages; raises `TimeoutError` sooner than it was asked to."""
-        timeout = min(options.get("timeout") or LOOK_UP_SECONDS, LOOK_UP_SECONDS)
-        return super().drain_events(connection, timeout=timeout)  # type: ignore[no-untyped-call]
+        wait = min(timeout or LOOK_UP_SECONDS, LOOK_UP_SECONDS)
+        return super().drain_events(connection, wait)  # type: ignore[no-untyped-call]
 
 
 def use_transport() -> None:

@@ -22,6 +22,7 @@ from reviewdesk.people.setup import read_setup_token
 _READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 _MOST_EARLY_DEATHS = 3
+_SAME_WISH_SECONDS = 0.5
 
 
 class Supervisor:
@@ -32,6 +33,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._lease: Lease | None = None
         self._num_asked = 0
+        self._asked_at = 0.0
 
     def run(self) -> None:
         """Start everything, keep it running until Ctrl-C or SIGTERM, and stop it in order.
@@ -54,7 +56,11 @@ class Supervisor:
         _say("reviewdesk is stopped.")
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        self._num_asked += 1
+        """Note the wish; the same one that comes twice (to the process, to its group) is one."""
+        now = time.monotonic()
+        if now - self._asked_at > _SAME_WISH_SECONDS:
+            self._num_asked += 1
+            self._asked_at = now
 
     def _start_database(self, stack: contextlib.ExitStack) -> None:
         place = place_of(self._environment)
