@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pghistory
+from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
@@ -20,6 +21,8 @@ from agents.golden.judgements import Check
 from agents.golden.runner import void_running
 from agents.models import GoldenTest
 from agents.tools.autonomy import database_now
+
+_ARCHIVE = "archive test"
 
 
 def edit_test(
@@ -75,11 +78,20 @@ def archive_test(*, test: GoldenTest, reason: str, by: AbstractBaseUser) -> Gold
         raise GoldenError("Say why the test is archived: the reason is empty.")
     if len(reason) > LONGEST_REASON:
         raise GoldenError(f"The reason has {len(reason)} characters; {LONGEST_REASON} at most.")
-    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="archive test"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action=_ARCHIVE):
         row = _active(test)
         row.archived_at = database_now()
         row.save(update_fields=["archived_at", "updated_at"])
     return row
+
+
+def archived_because(test: GoldenTest) -> str:
+    """Return the reason with which a test was archived, from the audit trail. One query."""
+    events = apps.get_model("agents", "GoldenTestEvent")._default_manager.filter(
+        pgh_obj=test.pk, pgh_context__metadata__action=_ARCHIVE
+    )
+    reason = events.order_by("-pgh_id").values_list("pgh_context__metadata__reason", flat=True)
+    return str(reason.first() or "")
 
 
 def _active(test: GoldenTest) -> GoldenTest:

@@ -85,7 +85,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
         raise GoldenError(
             f"This session is {session.get_status_display()}; it can be promoted when it has ended."
         )
-    cause, cause_title = _choice(label, "primary_cause")
+    cause, cause_title = cause_of(label)
     events, num_steps = events_of(Span.objects.filter(session=session).order_by("start_ns"))
     if session.source == Session.Source.TAU2:
         events = without_end_marks(events)
@@ -132,6 +132,11 @@ def agent_of(session: Session) -> Agent | None:
     if len(named) == 1:
         return named[0]
     return agents[0] if len(agents) == 1 else None
+
+
+def cause_of(label: Label | None) -> tuple[str, str]:
+    """Return code and name of the label's primary cause, empty where there is none."""
+    return _choice(label, "primary_cause")
 
 
 def promoted_test(*, session: Session, agent: Agent | None = None) -> GoldenTest | None:
@@ -223,7 +228,7 @@ def _choice(label: Label | None, question: str) -> tuple[str, str]:
     for asked in label.label_set.questions:
         for choice in asked["choices"] if asked["key"] == question else ():
             if choice["key"] == answer:
-                return choice.get("code") or answer, choice["title"]
+                return choice.get("code") or answer, choice.get("short") or choice["title"]
     return answer, ""
 
 

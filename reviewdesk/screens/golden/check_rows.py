@@ -1,0 +1,140 @@
+"""The checks of a form: rows that a person edits, adds and drops before anything is saved."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from agents.golden.check_fields import (
+    RECORD_KINDS,
+    BadCheckError,
+    check_from_texts,
+    texts_of,
+)
+from agents.golden.checks import KINDS, CheckKind, Field, FieldKind
+from agents.golden.judgements import Check
+from agents.golden.proposals import Proposal
+
+_KIND_NAME = re.compile(r"check-(\d{1,4})-kind")
+
+
+@dataclass(frozen=True)
+class FieldBox:
+    """A field of a row as the form shows it."""
+
+    field: Field
+    name: str
+    value: str
+    problem: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def control(self) -> str:
+        """Return which control it takes: select, lines, json, number or text."""
+        controls = {
+            FieldKind.ARGUMENTS: "json",
+            FieldKind.TOOLS: "lines",
+            FieldKind.NUMBER: "number",
+        }
+        return "select" if self.options else controls.get(self.field.kind, "text")
+
+    @property
+    def num_lines(self) -> int:
+        """Return how many lines its text takes, 2 to 10."""
+        return min(10, max(2, self.value.count("\n") + 1))
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """A check in the form.
+
+    Attributes:
+        index: Tells the rows apart; kept when another one is dropped.
+        texts: By the name of the field.
+        problems: Sentences by the name of the field.
+        why: Why it is proposed, or empty.
+        is_new: Added by this very request, so that its first field takes the focus.
+    """
+
+    index: int
+    kind: CheckKind
+    texts: dict[str, str]
+    tools: tuple[str, ...]
+    problems: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+    is_new: bool = False
+
+    @property
+    def boxes(self) -> list[FieldBox]:
+        """Return the row's fields."""
+        return [
+            FieldBox(
+                field=each,
+                name=f"check-{self.index}-{each.name}",
+                value=self.texts.get(each.name, ""),
+                problem=self.problems.get(each.name, ""),
+                options=self._options(each),
+            )
+            for each in self.kind.fields
+        ]
+
+    def _options(self, each: Field) -> tuple[tuple[str, str], ...]:
+        if each.kind is FieldKind.FLAG:
+            return (("yes", "yes"), ("no", "no"))
+        names = {FieldKind.TOOL: self.tools, FieldKind.RECORD: RECORD_KINDS}.get(each.kind, ())
+        return tuple((name, name) for name in names)
+
+
+def rows_of_checks(
+    checks: Iterable[Check | Proposal], tools: Collection[str]
+) -> tuple[CheckRow, ...]:
+    """Return rows for checks as they are stored or proposed."""
+    rows = []
+    for index, each in enumerate(checks):
+        check, why = (each.check, each.why) if isinstance(each, Proposal) else (each, "")
+        kind = KINDS[check["kind"]]
+        rows.append(CheckRow(index, kind, texts_of(check), tuple(sorted(tools)), why=why))
+    return tuple(rows)
+
+
+def rows_of_form(data: Mapping[str, str], tools: Collection[str]) -> tuple[CheckRow, ...]:
+    """Return the rows that were sent, in their order, without the one that is dropped.
+
+    `add` with a kind's name adds an empty row, `drop` with an index leaves one out.
+    """
+    indexes = sorted(int(found[1]) for name in data if (found := _KIND_NAME.fullmatch(name)))
+    dropped = data.get("drop", "")
+    rows = [
+        _row(index, data, tools)
+        for index in indexes
+        if str(index) != dropped and data[f"check-{index}-kind"] in KINDS
+    ]
+    added = KINDS.get(data.get("kind", "")) if "add" in data else None
+    if added:
+        index = indexes[-1] + 1 if indexes else 0
+        rows.append(CheckRow(index, added, {}, tuple(sorted(tools)), is_new=True))
+    return tuple(rows)
+
+
+def read_rows(
+    rows: Iterable[CheckRow], tools: Collection[str]
+) -> tuple[list[Check], tuple[CheckRow, ...]]:
+    """Return the checks that the rows say, and the rows with what is wrong with them."""
+    checks: list[Check] = []
+    told: list[CheckRow] = []
+    for row in rows:
+        problems: dict[str, str] = {}
+        try:
+            checks.append(check_from_texts(row.kind.name, row.texts, tools))
+        except BadCheckError as error:
+            problems = error.problems
+        told.append(
+            CheckRow(row.index, row.kind, row.texts, row.tools, problems=problems, why=row.why)
+        )
+    return checks, tuple(told)
+
+
+def _row(index: int, data: Mapping[str, str], tools: Collection[str]) -> CheckRow:
+    kind = KINDS[data[f"check-{index}-kind"]]
+    texts = {each.name: data.get(f"check-{index}-{each.name}", "") for each in kind.fields}
+    why = data.get(f"check-{index}-why", "")[:300]
+    return CheckRow(index, kind, texts, tuple(sorted(tools)), why=why)

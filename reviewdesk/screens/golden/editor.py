@@ -1,0 +1,160 @@
+"""The form in which a session becomes a golden test, and in which a test is edited."""
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from agents.errors import GoldenError
+from agents.golden import edit, promote
+from agents.golden.checks import KINDS
+from agents.golden.content import known_tools
+from agents.golden.judgements import Check
+from agents.golden.outcome import Event, events_of
+from agents.golden.promote import ProposedTest
+from agents.golden.replay import fixture_from_json
+from agents.models import GoldenTest
+from reviewdesk.people.access import DeskRequest, session_for
+from reviewdesk.people.roles import Permission
+from reviewdesk.screens.golden.drafts import (
+    Draft,
+    changes_form,
+    draft_of_form,
+    draft_of_proposal,
+    draft_of_test,
+)
+from reviewdesk.screens.golden.views import agents_of, golden_test_for
+from reviewdesk.screens.pages import go_to, render_page
+from traces.models import Label, Session, Span
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Propose a golden test of a session; on POST save what the reviewer made of it."""
+    session = session_for(request, slug, pk, Permission.PROMOTE)
+    if known := promote.promoted_test(session=session):
+        messages.info(request, f"This session is a golden test already: {known.title}.")
+        return go_to(request, reverse("golden:test", args=[slug, known.pk]))
+    label = label_of(session, request.user.pk)
+    try:
+        proposed = promote.propose_test(session=session, label=label)
+    except GoldenError as error:
+        return _show(request, {"session": session, "refusal": str(error)}, status=409)
+    agents = agents_of(session.project)
+    about = _about_proposal(session, label, proposed)
+    if request.method != "POST":
+        draft = draft_of_proposal(proposed, label, promote.agent_of(session), agents)
+        return _show(request, {**about, "draft": draft})
+    draft = draft_of_form(request.POST, proposed.tools, agents)
+    if changes_form(request.POST):
+        return _show(request, {**about, "draft": draft})
+    return _save_new(request, session, label, proposed, draft)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Show a test for editing; on POST save it."""
+    test = golden_test_for(request, slug, pk, Permission.PROMOTE)
+    tools = known_tools(test.fixtures)
+    if request.method != "POST":
+        return _show(request, {**_about_test(test), "draft": draft_of_test(test, tools)})
+    draft = draft_of_form(request.POST, tools)
+    if changes_form(request.POST):
+        return _show(request, {**_about_test(test), "draft": draft})
+    checks, draft = draft.read(tools)
+    context = {**_about_test(test), "draft": draft}
+    if checks is None:
+        return _show(request, context, status=422)
+    try:
+        _save_edit(request, test, draft, checks)
+    except GoldenError as error:
+        return _show(request, {**context, "problem": str(error)}, status=422)
+    messages.success(request, "Saved. What was proven with the test before has to be run again.")
+    return go_to(request, reverse("golden:test", args=[slug, test.pk]))
+
+
+def label_of(session: Session, user_id: int | None) -> Label | None:
+    """Return the label a test is made from: completed before drafts, one's own before others'."""
+    labels = list(session.labels.select_related("label_set", "author").order_by("-updated_at"))
+    labels.sort(key=lambda label: (label.completed_at is None, label.author_id != user_id))
+    usable = (x for x in labels if x.completed_at is not None or x.author_id == user_id)
+    return next(usable, None)
+
+
+def _save_new(
+    request: DeskRequest,
+    session: Session,
+    label: Label | None,
+    proposed: ProposedTest,
+    draft: Draft,
+) -> HttpResponse:
+    checks, draft = draft.read(proposed.tools)
+    context = {**_about_proposal(session, label, proposed), "draft": draft}
+    if checks is None:
+        return _show(request, context, status=422)
+    try:
+        test = promote.promote_session(
+            session=session,
+            label=label,
+            checks=checks,
+            run_input={"messages": proposed.messages, "turns": draft.said},
+            by=request.user,
+            **draft.form.cleaned_data,
+        )
+    except GoldenError as error:
+        return _show(request, {**context, "problem": str(error)}, status=422)
+    messages.success(request, f"Promoted: {test.title}. Run it next.")
+    return go_to(request, reverse("golden:test", args=[session.project.slug, test.pk]))
+
+
+def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, checks: list[Check]) -> None:
+    edit.edit_test(
+        test=test,
+        checks=checks,
+        run_input={**test.input, "turns": draft.said},
+        by=request.user,
+        **draft.form.cleaned_data,
+    )
+
+
+def _show(request: DeskRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    full = {**context, "kinds": KINDS.values()}
+    return render_page(request, "golden/editor.html", full, partial="form", status=status)
+
+
+def _about_proposal(
+    session: Session, label: Label | None, proposed: ProposedTest
+) -> dict[str, Any]:
+    return {
+        "session": session,
+        "label": label,
+        "cause": (proposed.cause, proposed.cause_title),
+        "events": proposed.recording.events,
+        "wrong": proposed.recording.wrong,
+        "given": proposed.messages,
+        "added": [turn.content for turn in proposed.turns if turn.is_added],
+        "fixtures": proposed.fixtures,
+    }
+
+
+def _about_test(test: GoldenTest) -> dict[str, Any]:
+    return {
+        "test": test,
+        "session": test.source_session,
+        "label": test.source_label,
+        "cause": promote.cause_of(test.source_label),
+        "events": _events_of(test.source_session),
+        "given": test.input["messages"],
+        "added": [],
+        "fixtures": [fixture_from_json(data) for data in test.fixtures],
+    }
+
+
+def _events_of(session: Session | None) -> Collection[Event]:
+    if session is None:
+        return ()
+    return events_of(Span.objects.filter(session=session).order_by("start_ns"))[0]

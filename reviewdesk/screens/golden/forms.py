@@ -1,0 +1,106 @@
+"""Forms of the Golden screen: they read and check, and save nothing."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from django import forms
+
+from agents.golden.content import LONGEST_REASON, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
+from agents.golden.runner import MOST_REPEATS
+from agents.models import Agent, GoldenTest
+
+_TEXT = {"class": "form-control"}
+_SELECT = {"class": "form-select"}
+
+
+class TestForm(forms.Form):
+    """What people call a test, how bad it is, and why it is one."""
+
+    agent = forms.ModelChoiceField(
+        Agent.objects.none(),
+        to_field_name="slug",
+        label="Agent",
+        empty_label="Choose the agent that is tested",
+        widget=forms.Select(attrs=_SELECT),
+        error_messages={
+            "required": "Choose the agent that the test is for.",
+            "invalid_choice": "Choose an agent of this project.",
+        },
+    )
+    title = forms.CharField(
+        label="Title",
+        max_length=LONGEST_TITLE,
+        error_messages={"required": "Give the test a title: what must not happen again."},
+        widget=forms.TextInput(attrs={**_TEXT, "autocomplete": "off"}),
+    )
+    severity = forms.ChoiceField(
+        label="Severity",
+        choices=GoldenTest.Severity.choices,
+        widget=forms.Select(attrs=_SELECT),
+    )
+    tags = forms.CharField(
+        label="Tags",
+        required=False,
+        widget=forms.TextInput(attrs={**_TEXT, "placeholder": "refund, gift card"}),
+    )
+    reason = forms.CharField(
+        label="Why must this not come back?",
+        max_length=LONGEST_REASON,
+        error_messages={"required": "Say why this is a golden test."},
+        widget=forms.Textarea(attrs={**_TEXT, "rows": 2}),
+    )
+
+    def __init__(self, *args: Any, agents: Sequence[Agent] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if agents is None:
+            del self.fields["agent"]
+        else:
+            pks = [agent.pk for agent in agents]
+            field = cast("forms.ModelChoiceField[Agent]", self.fields["agent"])
+            field.queryset = Agent.objects.filter(pk__in=pks).order_by("name")
+        for name in self.errors if self.is_bound else ():
+            self.fields[name].widget.attrs["aria-invalid"] = "true"
+
+    def clean_tags(self) -> list[str]:
+        """Return the tags, split at commas.
+
+        Raises:
+            ValidationError: There are too many, or one is too long.
+        """
+        tags = [tag for each in self.cleaned_data["tags"].split(",") if (tag := each.strip())]
+        if len(tags) > MOST_TAGS:
+            raise forms.ValidationError(f"{len(tags)} tags; {MOST_TAGS} at most.")
+        for tag in tags:
+            if len(tag) > LONGEST_TAG:
+                raise forms.ValidationError(
+                    f"The tag “{tag[:20]}…” has {len(tag)} characters; {LONGEST_TAG} at most."
+                )
+        return tags
+
+
+class RunForm(forms.Form):
+    """Which version is tested, and how often each test is run."""
+
+    version = forms.IntegerField(
+        error_messages={"required": "Choose a version.", "invalid": "Choose a version."}
+    )
+    repeats = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_REPEATS,
+        error_messages={
+            "required": f"Repeats: choose 1 to {MOST_REPEATS}.",
+            "invalid": f"Repeats: choose 1 to {MOST_REPEATS}.",
+            "min_value": f"Repeats: choose 1 to {MOST_REPEATS}.",
+            "max_value": f"Repeats: choose 1 to {MOST_REPEATS}.",
+        },
+    )
+    test = forms.IntegerField(required=False)
+
+
+class ReasonForm(forms.Form):
+    """Why something is done."""
+
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        error_messages={"required": "Say why the test is archived."},
+    )

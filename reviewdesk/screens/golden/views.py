@@ -1,0 +1,181 @@
+"""Pages of the Golden screen: the board, a test in its panel, and an eval run."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from agents.golden.runner import MOST_REPEATS
+from agents.models import Agent, EvalRun, GoldenTest
+from reviewdesk.people.access import DeskRequest, may, project_for
+from reviewdesk.people.roles import Permission, roles_with
+from reviewdesk.screens.golden.board import PAGE_SIZE, Board, read_board
+from reviewdesk.screens.golden.panel import read_panel
+from reviewdesk.screens.golden.progress import read_progress, running_of
+from reviewdesk.screens.golden.sentence import compare_sentence
+from reviewdesk.screens.pages import render_page
+from traces.models import Project
+
+TABS = (
+    ("all", "All"),
+    ("failing", "Failing on live"),
+    ("moved", "Moved"),
+    ("new", "New"),
+    ("archived", "Archived"),
+)
+_EMPTY = {
+    "failing": "The live version passes every test it was run on.",
+    "moved": "No test went another way than on the live version.",
+    "new": "Every test has been run on the live version.",
+    "archived": "No test has been archived.",
+}
+
+
+@require_safe
+def index(request: DeskRequest, slug: str) -> HttpResponse:
+    """List an agent's golden tests against its last versions, what moved first."""
+    project = project_for(request, slug)
+    agents = agents_of(project)
+    wanted = request.GET.get("agent", "")
+    agent = next((each for each in agents if each.slug == wanted), None)
+    if wanted and agent is None:
+        raise Http404(f"This project has no agent {wanted}.")
+    agent = agent or _with_tests(agents)
+    context = board_context(request, agents, agent)
+    return render_page(request, "golden/index.html", context, partial="results")
+
+
+@require_safe
+def test_page(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Show one test beside the board: checks, what happened instead, where it comes from."""
+    test = golden_test_for(request, slug, pk)
+    context = panel_context(request, test)
+    return render_page(request, "golden/index.html", context, partial="panel")
+
+
+@require_safe
+def run_page(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Show an eval run: how far it is, and its results test by test."""
+    eval_run = eval_run_for(request, slug, pk)
+    context = {
+        "eval_run": eval_run,
+        "agent": eval_run.agent,
+        "progress": read_progress(eval_run),
+        **permissions(request),
+    }
+    return render_page(request, "golden/run.html", context, partial="run")
+
+
+def golden_test_for(
+    request: HttpRequest, slug: str, pk: int, permission: Permission = Permission.VIEW
+) -> GoldenTest:
+    """Return the project's golden test. Two queries; raises like `project_for`."""
+    project = project_for(request, slug, permission)
+    found = GoldenTest.objects.filter(agent__project=project, pk=pk).select_related(
+        "agent__live_version", "source_session", "source_label__label_set", "promoted_by"
+    )
+    test = found.select_related("source_label__author").first()
+    if test is None:
+        raise Http404(f"This project has no golden test {pk}.")
+    return test
+
+
+def eval_run_for(
+    request: HttpRequest, slug: str, pk: int, permission: Permission = Permission.VIEW
+) -> EvalRun:
+    """Return the project's eval run. Two queries; raises like `project_for`."""
+    project = project_for(request, slug, permission)
+    found = EvalRun.objects.filter(agent__project=project, pk=pk)
+    eval_run = found.select_related("agent", "version", "requested_by").first()
+    if eval_run is None:
+        raise Http404(f"This project has no eval run {pk}.")
+    return eval_run
+
+
+def agents_of(project: Project) -> list[Agent]:
+    """Return the project's agents by name. One query."""
+    return list(
+        Agent.objects.filter(project=project).select_related("live_version").order_by("name", "pk")
+    )
+
+
+def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None) -> dict[str, Any]:
+    """Return what the list shows; without an asked-for test its first one is in the panel."""
+    show = request.GET.get("show", "all")
+    show = show if show in dict(TABS) else "all"
+    words = request.GET.get("q", "")[:100]
+    context: dict[str, Any] = {
+        "agents": agents,
+        "agent": agent,
+        "show": show,
+        "words": words,
+        **permissions(request),
+    }
+    if agent is None:
+        return context
+    board = read_board(agent, is_archived=show == "archived")
+    rows = board.shown(show, words)
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return {
+        **context,
+        "board": board,
+        "tabs": [(name, title, _num_of(board, name)) for name, title in TABS],
+        "page": page,
+        "sentence": compare_sentence(board) if show != "archived" else None,
+        "running": running_of(agent.pk),
+        "empty": "" if words else _EMPTY.get(show, ""),
+        "versions": agent.versions.order_by("-number").defer("config")[:50],
+        "repeat_choices": range(1, MOST_REPEATS + 1),
+        "panel": _first_panel(agent, board, page.object_list),
+        "is_preview": True,
+    }
+
+
+def panel_context(request: HttpRequest, test: GoldenTest, **more: Any) -> dict[str, Any]:
+    """Return what the board shows with this test in its panel."""
+    agents = agents_of(test.agent.project)
+    agent = next(each for each in agents if each.pk == test.agent_id)
+    context = board_context(request, agents, agent)
+    panel = read_panel(agent, test, context["board"].columns)
+    return {**context, "panel": panel, "is_preview": False, **more}
+
+
+def permissions(request: HttpRequest) -> dict[str, Any]:
+    """Return what the person may do here, and which roles may, for the reasons shown."""
+    return {
+        "may_promote": may(request, Permission.PROMOTE),
+        "may_run": may(request, Permission.RUN_GOLDEN),
+        "promoters": _or(roles_with(Permission.PROMOTE)),
+        "runners": _or(roles_with(Permission.RUN_GOLDEN)),
+    }
+
+
+def _with_tests(agents: list[Agent]) -> Agent | None:
+    """Return the first agent that has golden tests, else the first."""
+    having = set(
+        GoldenTest.objects.filter(agent__in=agents, archived_at=None).values_list(
+            "agent_id", flat=True
+        )
+    )
+    return next((agent for agent in agents if agent.pk in having), agents[0] if agents else None)
+
+
+def _first_panel(agent: Agent, board: Board, rows: Any) -> Any:
+    if not rows:
+        return None
+    found = GoldenTest.objects.select_related(
+        "source_session", "source_label__label_set", "source_label__author", "promoted_by"
+    )
+    return read_panel(agent, found.get(pk=rows[0].test.pk), board.columns)
+
+
+def _num_of(board: Board, name: str) -> int | None:
+    """Return a tab's count; the archived tab's board knows no other."""
+    if name == "archived":
+        return board.num_archived
+    return None if board.is_archived else board.num_shown(name)
+
+
+def _or(words: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
