@@ -1,9 +1,10 @@
 """Addresses of the Overview screen."""
 
 from django.urls import path
-from django.views.generic import RedirectView
+
+from reviewdesk.screens.overview import views
 
 app_name = "overview"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="sessions:index"), name="index"),
+    path("", views.index, name="index"),
 ]

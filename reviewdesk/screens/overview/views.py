@@ -1,0 +1,68 @@
+"""The Overview screen: how well the agents do, what moved, and what waits for this person."""
+
+from datetime import date
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from agents.models import Agent
+from reviewdesk.kpis.measure import measure_weeks
+from reviewdesk.kpis.period import WEEK, Period
+from reviewdesk.kpis.tiles import tiles_of
+from reviewdesk.people.access import DeskRequest, project_for
+from reviewdesk.screens.overview.charts import chart_rows, outcome_figure, success_figure
+from reviewdesk.screens.overview.health import causes_of, health_of, top_of
+from reviewdesk.screens.overview.waiting import waits_for
+from reviewdesk.screens.pages import render_page
+from traces.models import Project
+
+
+@require_safe
+def index(request: DeskRequest, slug: str) -> HttpResponse:
+    """Show the KPIs of seven days against the four weeks before, and what waits."""
+    project = project_for(request, slug)
+    agents = list(Agent.objects.filter(project=project).order_by("name", "pk"))
+    wanted = request.GET.get("agent", "")
+    agent = next((each for each in agents if each.slug == wanted), None)
+    period = Period(last_day=read_day(request.GET.get("until", "")))
+    context = {
+        "project": project,
+        "agents": agents,
+        "agent": agent,
+        "waits": waits_for(request.membership),
+        **period_context(project, period, agent.slug if agent else ""),
+    }
+    return render_page(request, "overview/index.html", context, partial="overview")
+
+
+def period_context(project: Project, period: Period, agent: str) -> dict[str, Any]:
+    """Return the numbers of a period."""
+    weeks = measure_weeks(project=project, period=period, agent=agent)
+    tiles = tiles_of(weeks)
+    causes = causes_of(weeks)
+    today = timezone.now().date()
+    return {
+        "period": period,
+        "is_current": period.last_day >= today,
+        "week_before": period.last_day - WEEK,
+        "week_after": min(period.last_day + WEEK, today),
+        "has_sessions": any(week.num_sessions for week in weeks),
+        "tiles": tiles,
+        "health": health_of(tiles[0], weeks[-1]),
+        "causes": causes,
+        "top": top_of(causes),
+        "rows": chart_rows(weeks, tiles[0], period),
+        "figures": [success_figure(tiles[0], period), outcome_figure(weeks, period)],
+    }
+
+
+def read_day(text: str) -> date:
+    """Return the day asked for, or today (UTC) where it is no day, or one to come."""
+    today = timezone.now().date()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return today
+    return min(max(day, date(2000, 1, 1)), today)
