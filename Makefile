@@ -33,7 +33,6 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/djade --target-version 5.2 --check $(TEMPLATES)
-	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # Makes .venv with the first Python that is new enough; one that works already is kept.

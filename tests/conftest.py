@@ -15,6 +15,11 @@ from psycopg.conninfo import make_conninfo
 from reviewdesk.celery import app
 
 
+def pytest_configure() -> None:
+    """Make passwords cheap: their cost is Django's business."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     settings.DATABASES["default"]["OPTIONS"].pop("pool", None)

@@ -29,14 +29,15 @@ def pytest_load_initial_conftests() -> None:
     """Start the run's database, unless it is given one, before Django reads its settings."""
     os.environ.pop("REVIEWDESK_DEMO", None)
     if not os.environ.get("DATABASE_URL"):
-        lease = Lease(_temporary_place())
+        lease = Lease(temporary_place())
         lease.__enter__()
         atexit.register(lease.__exit__, None, None, None)
         query = urlencode({"host": str(lease.place.socket_directory)})
         os.environ["DATABASE_URL"] = f"postgresql://{ROLE}@/{DATABASE}?{query}"
 
 
-def _temporary_place() -> Place:
+def temporary_place() -> Place:
+    """Make a place for a cluster that its keeper removes when nobody uses it any more."""
     account = server_account(os.environ.get("REVIEWDESK_ACCOUNT", "nobody"))
     if account.is_own:
         directory = Path(tempfile.mkdtemp(prefix="reviewdesk-test-"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pghistory
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from reviewdesk.people.models import Membership, User
@@ -45,11 +46,13 @@ def may_load_demo() -> bool:
 @transaction.atomic
 def make_demo_people() -> None:
     """Make the accounts that are missing; accounts that exist stay as they are."""
-    for person in PEOPLE:
-        if not User.objects.filter(email=person.email).exists():
-            User.objects.create_user(
-                username=person.email, email=person.email, password=PASSWORD, name=person.name
-            )
+    known = set(User.objects.values_list("email", flat=True))
+    password = make_password(PASSWORD)  # once: each takes a fifth of a second, on purpose
+    User.objects.bulk_create(
+        User(username=person.email, email=person.email, password=password, name=person.name)
+        for person in PEOPLE
+        if person.email not in known
+    )
 
 
 @transaction.atomic
