@@ -95,7 +95,8 @@ def _read(field: Field, text: str) -> Any:
         return _FLAGS.get(text)
     if field.kind is FieldKind.NUMBER:
         if not (text.isascii() and text.isdecimal()):
-            raise ValueError(f"{field.label} is {text!r}; write a whole number such as 12.")
+            given = repr(text) if text else "empty"
+            raise ValueError(f"{field.label} is {given}; write a whole number such as 12.")
         return int(text)
     if field.kind is FieldKind.VALUE:
         return _value(field, text)

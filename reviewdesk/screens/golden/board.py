@@ -70,11 +70,14 @@ class Cell:
         """Return the cell in words, for those who don't see the squares."""
         if self.is_outdated:
             return "not run since the test was edited"
-        errors = self.letters.count("e")
-        if not self.num_judged:
-            return f"{errors} infrastructure errors" if errors else "not run"
-        more = f", {errors} infrastructure errors" if errors else ""
-        return f"{self.num_passed} of {self.num_judged} pass{more}"
+        if not self.num_judged and "e" not in self.letters:
+            return "not run"
+        parts = [f"{self.num_passed} of {self.num_judged} pass"] if self.num_judged else []
+        if errors := self.letters.count("e"):
+            parts.append(f"{errors} infrastructure error{'s' if errors > 1 else ''}")
+        if num_open := self.letters.count("p"):
+            parts.append(f"{num_open} not run")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class TestForm(forms.Form):
 
     def __init__(self, *args: Any, agents: Sequence[Agent] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.order_fields(["title", "agent", "severity", "tags", "reason"])
         if agents is None:
             del self.fields["agent"]
         else:

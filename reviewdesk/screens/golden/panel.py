@@ -112,6 +112,21 @@ class Panel:
         return shorten(said[0], 220) if said else ""
 
     @property
+    def num_messages(self) -> int:
+        """Return how many messages the test's customer and greeting have."""
+        return len(self.test.input["messages"]) + len(self.test.input["turns"])
+
+    @property
+    def session_id(self) -> uuid.UUID | None:
+        """Return the session to look into first: one that failed, else the newest version's."""
+        for column in self.deviating:
+            for deviation in column.deviations:
+                if deviation.session_id:
+                    return deviation.session_id
+        runs = [result.run for column in reversed(self.columns) for result in column.results]
+        return next((run.session_id for run in runs if run), None)
+
+    @property
     def deviating(self) -> list[PanelColumn]:
         """Return the versions that failed, newest first."""
         return [column for column in reversed(self.columns) if column.cell.is_failed]

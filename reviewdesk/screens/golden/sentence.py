@@ -61,13 +61,11 @@ def compare_sentence(board: Board) -> Sentence:
     text = f"{_name(now)}: {own.num_passed} of {own.num_judged} passed"
     if live and before and before.num_judged:
         text += f"; {_name(live)} failed {before.num_failed} of {before.num_judged}"
-    broken = [row for row in board.rows if row.move in {Move.BROKEN, Move.WORSE}]
-    return Sentence(
-        kind="bad" if broken or own.num_failed else "good",
-        icon="circle-x" if broken or own.num_failed else "circle-check",
-        text=f"{text}.",
-        detail=_detail(board, own),
-    )
+    is_worse = any(row.move in {Move.BROKEN, Move.WORSE} for row in board.rows)
+    kind, icon = "good", "circle-check"
+    if own.num_failed:
+        kind, icon = ("bad", "circle-x") if is_worse or now is live else ("warn", "alert-triangle")
+    return Sentence(kind, icon, f"{text}.", _detail(board, own))
 
 
 def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
