@@ -49,9 +49,9 @@ def ready_for(arguments: Sequence[str]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             _prepare(name, is_help=bool(_HELP & set(arguments[1:])), stack=stack)
+            yield
         except (BadEnvironmentError, EmbeddedError) as error:
             sys.exit(f"reviewdesk cannot start: {error}")
-        yield
 
 
 def _prepare(name: str, *, is_help: bool, stack: contextlib.ExitStack) -> None:

@@ -89,6 +89,8 @@ class Lease:
             return False
         with locked(self.place, "start"):
             if not is_kept(self.place):
+                if self._keeper:
+                    self._keeper.wait(_STOP_SECONDS)
                 self._keeper = _start_keeper(self.place)
             _wait_until_ready(self.place)
             _make_database(self.place)
