@@ -13,6 +13,7 @@ from agents.golden.runner import (
     start_eval_run,
 )
 from agents.models import Agent, EvalResult, EvalRun, Run, ShopWrite, Version
+from agents.releases.proof import last_finished
 from agents.runtime.loop import advance
 from tests.factories import make_user
 from tests.golden import ASKS_FIRST, CALLS_CANCEL, make_test, run_all
@@ -213,8 +214,20 @@ def test_evidence_is_void_after_a_change_of_the_tests(change: str) -> None:
 
 def test_part_of_the_tests_is_no_evidence_for_all() -> None:
     agent, version, _ = plan()
+    whole = start_eval_run(version=version, tests=list(agent.golden_tests.all()), by=make_user())
     part = start_eval_run(version=version, tests=[agent.golden_tests.all()[0]], by=make_user())
+    assert (whole.is_partial, part.is_partial) == (False, True)
     assert not is_evidence_valid(part)
+
+
+def test_a_run_of_one_test_does_not_hide_the_run_of_all() -> None:
+    agent, version, whole = plan()
+    finish(whole)
+    settle_finished()
+    part = start_eval_run(version=version, tests=[agent.golden_tests.all()[0]], by=make_user())
+    finish(part)
+    settle_finished()
+    assert last_finished(version) == whole
 
 
 def test_edit_of_a_running_test_voids_the_eval_run() -> None:

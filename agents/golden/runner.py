@@ -61,6 +61,7 @@ def start_eval_run(
             agent=agent,
             version=version,
             num_repeats=num_repeats,
+            is_partial=tests is not None and len(chosen) < _num_active(agent),
             evidence_hash=digest,
             requested_by_id=by.pk if by else None,
         )
@@ -131,6 +132,10 @@ def evidence_hash_of(version: Version, test_hashes: Sequence[str], num_repeats: 
     return content_hash(
         {"version": version.content_hash, "tests": sorted(test_hashes), "repeats": num_repeats}
     )
+
+
+def _num_active(agent: Agent) -> int:
+    return GoldenTest.objects.filter(agent=agent, archived_at=None).count()
 
 
 def _chosen(agent: Agent, tests: Sequence[GoldenTest] | None) -> list[GoldenTest]:

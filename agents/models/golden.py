@@ -80,6 +80,9 @@ class EvalRun(models.Model):
     version = models.ForeignKey(Version, models.PROTECT, related_name="eval_runs")
     status = models.CharField(max_length=20, choices=Status, default=Status.RUNNING)
     num_repeats = models.PositiveIntegerField(default=1)
+    is_partial = models.BooleanField(
+        default=False, help_text="Some of the agent's tests only: never evidence for a release."
+    )
     evidence_hash = models.CharField(max_length=64)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"

@@ -61,9 +61,10 @@ _ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.NEW, Move.SAME)
 
 
 def last_finished(version: Version) -> EvalRun | None:
-    """Return the version's newest eval run that passed or failed."""
+    """Return the version's newest eval run of all tests that passed or failed."""
     done = (EvalRun.Status.PASSED, EvalRun.Status.FAILED)
-    return version.eval_runs.filter(status__in=done).order_by("-created_at", "-pk").first()
+    runs = version.eval_runs.filter(status__in=done, is_partial=False)
+    return runs.order_by("-created_at", "-pk").first()
 
 
 def moved_tests(now: EvalRun, before: EvalRun | None) -> tuple[TestMove, ...]:

@@ -86,16 +86,18 @@ class RunForm(forms.Form):
         error_messages={"required": "Choose a version.", "invalid": "Choose a version."}
     )
     repeats = forms.IntegerField(
+        required=False,
         min_value=1,
         max_value=MOST_REPEATS,
-        error_messages={
-            "required": f"Repeats: choose 1 to {MOST_REPEATS}.",
-            "invalid": f"Repeats: choose 1 to {MOST_REPEATS}.",
-            "min_value": f"Repeats: choose 1 to {MOST_REPEATS}.",
-            "max_value": f"Repeats: choose 1 to {MOST_REPEATS}.",
-        },
+        error_messages=dict.fromkeys(
+            ("invalid", "min_value", "max_value"), f"Repeats: choose 1 to {MOST_REPEATS}."
+        ),
     )
     test = forms.IntegerField(required=False)
+
+    def clean_repeats(self) -> int:
+        """Return how often, once where nothing is said."""
+        return self.cleaned_data["repeats"] or 1
 
 
 class ReasonForm(forms.Form):

@@ -126,9 +126,9 @@ def version_rows(agent: Agent, versions: list[Version]) -> list[VersionRow]:
 
 
 def eval_summaries(versions: list[Version]) -> dict[int, EvalSummary]:
-    """Return the newest eval run of each version, by the version's key. Two queries."""
+    """Return each version's newest eval run of all tests, by the version's key. Two queries."""
     runs = list(
-        EvalRun.objects.filter(version__in=versions)
+        EvalRun.objects.filter(version__in=versions, is_partial=False)
         .select_related("requested_by")
         .order_by("version", "-created_at", "-pk")
         .distinct("version")
