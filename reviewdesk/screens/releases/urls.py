@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from reviewdesk.screens.releases import actions, views
+from reviewdesk.screens.releases import actions, new_agent, views
 
 app_name = "releases"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("new-agent/", new_agent.new_agent, name="new_agent"),
+    path("new-agent/add/", new_agent.add_agent, name="add_agent"),
     path("<int:pk>/", views.release_page, name="release"),
     path("<int:pk>/approve/", actions.approve_release, name="approve"),
     path("<int:pk>/refuse/", actions.refuse_release, name="refuse"),
