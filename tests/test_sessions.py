@@ -97,7 +97,7 @@ def test_found_words_are_marked_and_everything_is_escaped(client, project):
         ({"agent": "other-agent"}, ["failed"]),
         ({"version": "v9"}, ["failed"]),
         ({"tool": "cancel_order"}, ["tools"]),
-        ({"errors": "1"}, ["tools"]),
+        ({"has_errors": "1"}, ["tools"]),
         ({"outcome": "harmful"}, ["harmful"]),
         ({"outcome": "failed"}, ["harmful"]),
         ({"outcome": "disagree"}, ["split"]),

@@ -48,6 +48,10 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
   });
+  // A dialog that opens when something is swapped into it.
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.matches?.("[data-dialog-on-swap]")) event.detail.target.closest("dialog")?.showModal();
+  });
   // A form whose change is its submission (filters); without JavaScript it has its button.
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit-on-change]")) event.target.form?.requestSubmit();

@@ -2,6 +2,7 @@
 //   data-key="y"            the key (KeyboardEvent.key; "Ctrl+Enter", "Shift+E" for chords)
 //   data-key-help="…"       what it does, for the help; otherwise the control's own words
 //   data-go="s"             pressed after `o`
+//   data-key-anywhere       works although the control is in a closed menu
 //   data-keys-help="j k: next, previous row"   keys that a list handles itself
 // No control, no key. Single keys can be turned off in the profile (WCAG 2.1.4).
 (() => {
@@ -9,7 +10,8 @@
   const help = document.getElementById("desk-help");
   let going = 0;
 
-  const visible = (element) => element.getClientRects().length > 0 && !element.closest("[inert]");
+  const visible = (element) =>
+    (element.getClientRects().length > 0 || element.hasAttribute("data-key-anywhere")) && !element.closest("[inert]");
   const typing = (element) =>
     element.closest("input:not([type=radio], [type=checkbox], [type=button], [type=submit]), textarea, select, [contenteditable]");
   const chord = (event) => {

@@ -55,7 +55,7 @@ class FilterForm(forms.Form):
     agent = forms.CharField(required=False, max_length=120)
     version = forms.CharField(required=False, max_length=60)
     tool = forms.CharField(required=False, max_length=120, label="Tool called")
-    errors = forms.BooleanField(required=False, label="With a failed step")
+    has_errors = forms.BooleanField(required=False, label="With a failed step")
     age = forms.ChoiceField(required=False, choices=AGE_CHOICES, label="Started")
     since = forms.DateField(required=False, label="From (UTC)")
     until = forms.DateField(required=False, label="To (UTC), that day included")
@@ -119,7 +119,7 @@ class SessionFilter:
                 sessions = sessions.filter(**{name: values[field]})
         if "tool" in values:
             sessions = sessions.filter(tools__contains=[values["tool"]])
-        if values.get("errors"):
+        if values.get("has_errors"):
             sessions = sessions.filter(num_errors__gt=0)
         sessions = _in_time(sessions, values)
         if "cause" in values:

@@ -74,7 +74,7 @@ class Options:
     tools: list[str]
 
 
-_TABS = (
+_TABS: tuple[tuple[str, dict[str, str]], ...] = (
     ("All", {}),
     ("Not labelled", {"outcome": "none"}),
     ("Failed", {"outcome": "failed"}),

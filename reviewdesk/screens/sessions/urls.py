@@ -2,11 +2,19 @@
 
 from django.urls import path
 
-from reviewdesk.screens.sessions import views
+from reviewdesk.screens.sessions import detail, label_views, run_views, views
 
 app_name = "sessions"
 urlpatterns = [
     path("", views.index, name="index"),
-    path("start/", views.index, name="start"),
-    path("<uuid:pk>/", views.index, name="detail"),
+    path("start/", run_views.start, name="start"),
+    path("<uuid:pk>/", detail.detail, name="detail"),
+    path("<uuid:pk>/live/", detail.live, name="live"),
+    path("<uuid:pk>/spans/<str:span_id>/", detail.span, name="span"),
+    path("<uuid:pk>/label/draft/", label_views.save_draft, name="save_draft"),
+    path("<uuid:pk>/label/complete/", label_views.complete, name="complete_label"),
+    path("<uuid:pk>/label/reopen/", label_views.reopen, name="reopen_label"),
+    path("<uuid:pk>/continue/", run_views.continue_as_customer, name="continue"),
+    path("<uuid:pk>/cancel/", run_views.cancel, name="cancel"),
+    path("<uuid:pk>/again/", run_views.run_again, name="run_again"),
 ]

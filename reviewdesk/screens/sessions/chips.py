@@ -1,0 +1,176 @@
+"""A tool call of a session as a chip: what it was asked, what came of it, who decided it."""
+
+import zlib
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from agents.models import ToolApproval
+from reviewdesk.screens.sessions.values import Pairs, cut, pairs_of, short_arguments, short_result
+from traces.models import Span
+
+_STATES = {
+    Span.Status.ERROR: "failed",
+    Span.Status.WAITING: "waiting",
+    Span.Status.RUNNING: "running",
+}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A span with as much of its contents as the page shows at once.
+
+    Attributes:
+        said: Text of a customer or model span, cut at `reading.MAX_SAID`.
+        is_cut: Whether there is more of it.
+        input: None where it is large; then `input_start` has its first characters.
+        output: Likewise.
+    """
+
+    span_id: str
+    kind: str
+    name: str
+    start_ns: int
+    duration_ns: int
+    status: str
+    status_message: str = ""
+    said: str = ""
+    is_cut: bool = False
+    model: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    input: Any = None
+    output: Any = None
+    input_start: str = ""
+    output_start: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A part of the conversation, known by the span it begins with."""
+
+    span_id: str
+
+    @property
+    def span_ids(self) -> tuple[str, ...]:
+        """Return the spans that have their place in it."""
+        return (self.span_id,)
+
+    @property
+    def rev(self) -> str:
+        """Return a digest that changes when what is shown of it does."""
+        return f"{zlib.crc32(repr(self).encode()):08x}"
+
+
+@dataclass(frozen=True)
+class Chip(Item):
+    """A tool call.
+
+    Attributes:
+        state: ok, failed, waiting, running, suggested, rejected or expired.
+        note: What a person should know of it, a sentence, or empty.
+        arguments: As names and values; None where they are loaded when they are opened.
+        result: Likewise; None also where there is none yet.
+        is_whole: Whether `arguments` and `result` are all there is to show.
+        approval_id: Of the approval that decides it, or None.
+    """
+
+    name: str
+    short: str
+    outcome: str
+    duration_ns: int
+    state: str
+    note: str
+    arguments: Pairs | None
+    result: Pairs | None
+    is_whole: bool
+    is_customers: bool
+    approval_id: int | None
+
+
+def chip_of(detail: Detail, approval: ToolApproval | None) -> Chip:
+    """Return a tool call as a chip."""
+    arguments = detail.input
+    if isinstance(arguments, dict) and "arguments" in arguments:
+        arguments = arguments["arguments"]
+    result, error = _result(detail)
+    state = _state(detail, approval)
+    return Chip(
+        span_id=detail.span_id,
+        name=detail.name,
+        short=detail.input_start or short_arguments(arguments or {}),
+        outcome=cut(error) or detail.output_start or _short_or_nothing(result),
+        duration_ns=detail.duration_ns,
+        state=state,
+        note=_note(detail, approval, state),
+        arguments=pairs_of(arguments) if arguments else None,
+        result=_result_pairs(result, error),
+        is_whole=not (detail.input_start or detail.output_start),
+        is_customers=detail.attributes.get("requestor") == "user",
+        approval_id=approval.pk if approval else None,
+    )
+
+
+def _result(detail: Detail) -> tuple[Any, str]:
+    """Return the result and the error of a call; at most one of them is there."""
+    output = detail.output
+    if isinstance(output, dict) and "error" in output and "result" not in output:
+        return None, str(output["error"])
+    if detail.status == Span.Status.ERROR and detail.status_message:
+        return None, detail.status_message
+    return (output["result"] if isinstance(output, dict) and "result" in output else output), ""
+
+
+def _short_or_nothing(result: Any) -> str:
+    return "" if result is None else short_result(result)
+
+
+def _result_pairs(result: Any, error: str) -> Pairs | None:
+    if error:
+        return pairs_of({"error": error})
+    if result is None:
+        return None
+    return pairs_of(result if isinstance(result, dict) else {"": result})
+
+
+def _state(detail: Detail, approval: ToolApproval | None) -> str:
+    is_proposal = isinstance(detail.output, dict) and detail.output.get("is_suggestion")
+    if is_proposal or (approval and approval.kind == ToolApproval.Kind.SUGGESTION):
+        return "suggested"
+    decision = detail.attributes.get("decision")
+    if decision in ("rejected", "expired"):
+        return str(decision)
+    return _STATES.get(Span.Status(detail.status), "ok")
+
+
+def _note(detail: Detail, approval: ToolApproval | None, state: str) -> str:
+    decided = _decided(approval)
+    match state:
+        case "waiting":
+            return f"Waits for approval by a person. {approval.why if approval else ''}".strip()
+        case "suggested" if approval and approval.decided_by:
+            is_good = approval.status == ToolApproval.Status.APPROVED
+            return f"Proposed, not executed; judged {'right' if is_good else 'wrong'}{decided}"
+        case "suggested":
+            return "Proposed, not executed."
+        case "rejected":
+            return f"Rejected{decided}"
+        case "expired":
+            return "Nobody decided in time, so it was not made."
+        case _ if detail.attributes.get("is_policy_violation"):
+            return "The agent may not use this tool: counted as a policy violation."
+        case _ if approval and approval.status == ToolApproval.Status.EDITED:
+            return f"Approved with changed arguments{decided}"
+        case _ if approval and approval.consumed_at:
+            return f"Approved{decided}"
+        case _:
+            return ""
+
+
+def _decided(approval: ToolApproval | None) -> str:
+    if approval is None:
+        return ""
+    who = f" by {approval.decided_by}" if approval.decided_by else ""
+    return who + (f": “{approval.message}”" if approval.message else "")

@@ -1,0 +1,135 @@
+"""The page of one session: as a whole, as it goes on, and one span's contents."""
+
+import uuid
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from agents.models import Run
+from reviewdesk.people.access import DeskRequest, may, session_for
+from reviewdesk.people.roles import Permission, roles_with
+from reviewdesk.screens.pages import render_fragment, render_page
+from reviewdesk.screens.sessions.filters import read_filter
+from reviewdesk.screens.sessions.label_form import label_panel, told
+from reviewdesk.screens.sessions.neighbours import previous_and_next
+from reviewdesk.screens.sessions.reading import (
+    Reading,
+    read_session,
+    run_of,
+    spans_of,
+)
+from reviewdesk.screens.sessions.values import pairs_of, pretty
+from traces.models import Session
+
+MAX_JSON = 100_000
+_LIVE = (Session.Status.RUNNING, Session.Status.WAITING)
+
+
+@require_safe
+def detail(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Show a session: its steps, what was said, and the label form."""
+    session = session_for(request, slug, pk)
+    context = page_context(request, session)
+    partial = "label" if request.GET.get("part") == "label" else "session"
+    return render_page(request, "sessions/detail.html", context, partial=partial)
+
+
+@require_safe
+def live(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Answer how a session stands that is going on; 204 where nothing has changed since `rev`."""
+    session = session_for(request, slug, pk)
+    if request.GET.get("rev") == rev_of(session):
+        return HttpResponse(status=204)
+    context = {**_head_context(request, session), "reading": _read(request, session)}
+    return render_fragment(request, "sessions/detail.html", context, partial="live")
+
+
+@require_safe
+def span(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpResponse:
+    """Show one span: input, output, attributes, tokens and cost; as a page, or for a dialog."""
+    session = session_for(request, slug, pk)
+    found = spans_of(session).filter(span_id=span_id).first()
+    if found is None:
+        raise Http404(f"This session has no step {span_id}.")
+    parts = [("Input", found.input), ("Output", found.output), ("Attributes", found.attributes)]
+    context = {
+        "project": session.project,
+        "session": session,
+        "span": found,
+        "parts": [_part(title, value) for title, value in parts if value not in (None, {}, "")],
+        "arguments": pairs_of(_inner(found.input, "arguments")) if found.input else None,
+        "result": pairs_of(_inner(found.output, "result")) if found.output else None,
+    }
+    partial = "payload" if request.GET.get("part") == "payload" else "span"
+    return render_page(request, "sessions/span.html", context, partial=partial)
+
+
+def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
+    """Return what the session's page shows; about a dozen queries for any number of steps."""
+    panel = label_panel(request, session)
+    return {
+        **_head_context(request, session),
+        "reading": _read(request, session),
+        "panel": panel,
+        "own_words": told(panel.label) if panel.label and panel.is_completed else [],
+        "others": [(label, told(label)) for label in panel.others],
+        "done": _uuid(request.GET.get("done", "")),
+        "may_promote": may(request, Permission.PROMOTE),
+        "promoters": roles_with(Permission.PROMOTE),
+    }
+
+
+def rev_of(session: Session) -> str:
+    """Return what changes whenever the page of a running session has to."""
+    tokens = (session.input_tokens or 0) + (session.output_tokens or 0)
+    parts = (session.status, session.num_spans, session.num_errors, session.last_ns, tokens)
+    return "-".join(map(str, parts))
+
+
+def _head_context(request: HttpRequest, session: Session) -> dict[str, Any]:
+    run = run_of(session)
+    chosen = read_filter(request.GET)
+    above, below = previous_and_next(session, chosen)
+    return {
+        "chosen": chosen,
+        "above": above,
+        "below": below,
+        "project": session.project,
+        "session": session,
+        "run": run,
+        "rev": rev_of(session),
+        "is_live": session.status in _LIVE,
+        "may_run": may(request, Permission.START_RUNS),
+        "can_continue": bool(
+            run and run.kind == Run.Kind.LIVE and run.status == Run.Status.COMPLETED
+        ),
+        "can_cancel": bool(run and run.status in Run.OPEN and not run.cancel_requested_at),
+    }
+
+
+def _read(request: HttpRequest, session: Session) -> Reading:
+    first = request.GET.get("first", "")
+    return read_session(
+        session,
+        focus=request.GET.get("span", "")[:16],
+        first=int(first) if first.isdecimal() and len(first) < 7 else None,
+    )
+
+
+def _part(title: str, value: Any) -> dict[str, Any]:
+    text = pretty(value)
+    return {"title": title, "text": text[:MAX_JSON], "num_cut": max(len(text) - MAX_JSON, 0)}
+
+
+def _inner(value: Any, name: str) -> Any:
+    """Return the arguments or the result inside a tool span's payload, or the payload."""
+    inner = value[name] if isinstance(value, dict) and name in value else value
+    return inner if isinstance(inner, dict | list) else {"": inner}
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,81 @@
+"""Labelling: each answer saves a draft; completing goes on to the next session."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from reviewdesk.people.access import DeskRequest, session_for
+from reviewdesk.people.roles import Permission
+from reviewdesk.screens.pages import go_to, render_fragment, render_page
+from reviewdesk.screens.sessions.detail import page_context
+from reviewdesk.screens.sessions.filters import read_filter
+from reviewdesk.screens.sessions.label_form import answers_of, label_panel
+from reviewdesk.screens.sessions.neighbours import next_to_label
+from traces import labels
+from traces.errors import InvalidAnswersError, LabelCompletedError
+from traces.models import Label, Session
+
+
+@require_POST
+def save_draft(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Save the answers as a draft, and say so."""
+    session = session_for(request, slug, pk, Permission.LABEL)
+    context: dict[str, object] = {"project": session.project, "session": session}
+    try:
+        context["saved"] = _save(request, session, is_complete=False)
+        status = 200
+    except InvalidAnswersError as error:
+        context["problem"], status = str(error), 422
+    except LabelCompletedError as error:
+        context["problem"], status = str(error), 409
+    return render_fragment(request, "sessions/detail.html", context, partial="saved", status=status)
+
+
+@require_POST
+def complete(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Complete the label and go on to the next session of the list that needs one."""
+    session = session_for(request, slug, pk, Permission.LABEL)
+    chosen = read_filter(request.GET)
+    following = next_to_label(session, chosen, request.user)
+    try:
+        _save(request, session, is_complete=True)
+    except InvalidAnswersError as error:
+        return _again(request, session, error)
+    done = f"done={session.pk}"
+    query = "&".join(part for part in (chosen.query, done) if part)
+    if following is None:
+        messages.success(request, "Labelled. Nothing in this list is left for you to label.")
+    else:
+        messages.success(request, f"Labelled “{session.title or session.pk}”.")
+    url = reverse("sessions:detail", args=[slug, following or session.pk])
+    return go_to(request, f"{url}?{query}")
+
+
+@require_POST
+def reopen(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
+    """Take the completion back: the label is a draft again."""
+    session = session_for(request, slug, pk, Permission.LABEL)
+    labels.reopen_label(session=session, author=request.user)
+    url = reverse("sessions:detail", args=[slug, session.pk])
+    query = read_filter(request.GET).query
+    return go_to(request, f"{url}?{query}" if query else url)
+
+
+def _save(request: DeskRequest, session: Session, *, is_complete: bool) -> Label:
+    return labels.save_answers(
+        session=session,
+        author=request.user,
+        answers=answers_of(session, request.POST),
+        first_wrong_span_id=request.POST.get("first_wrong_span_id", ""),
+        comment=request.POST.get("comment", ""),
+        is_complete=is_complete,
+    )
+
+
+def _again(request: HttpRequest, session: Session, error: InvalidAnswersError) -> HttpResponse:
+    panel = label_panel(request, session, given=request.POST, problems=error.by_question)
+    context = {**page_context(request, session), "panel": panel}
+    return render_page(request, "sessions/detail.html", context, partial="label", status=422)

@@ -1,0 +1,214 @@
+"""A session's page read from the store: all spans in outline, a window of them with contents."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from agents.models import Run, ToolApproval
+from reviewdesk.screens.sessions.chips import Detail, Item
+from reviewdesk.screens.sessions.talk import talk_of
+from reviewdesk.screens.sessions.tree import Outline, TreeRow, lay_out
+from reviewdesk.screens.sessions.values import cut
+from traces.models import Session, Span
+from traces.records import to_ns
+
+WINDOW = 200
+MAX_OUTLINE = 20_000
+MAX_SAID = 20_000
+# As stored, which is compressed: what is larger is loaded when somebody opens it.
+MAX_PAYLOAD_BYTES = 4_000
+START_LENGTH = 90
+
+_DETAILS = """
+SELECT span_id, kind, name, start_ns, duration_ns, status, left(status_message, 2000),
+    coalesce(left(said, %(said)s), ''), coalesce(length(said) > %(said)s, false),
+    model, input_tokens, output_tokens, cost_usd,
+    CASE WHEN pg_column_size(input) <= %(payload)s THEN input END,
+    CASE WHEN kind = 'tool' AND pg_column_size(output) <= %(payload)s THEN output END,
+    CASE WHEN pg_column_size(input) > %(payload)s
+        THEN left(coalesce(input -> 'arguments', input)::text, %(start)s) ELSE '' END,
+    CASE WHEN kind = 'tool' AND pg_column_size(output) > %(payload)s
+        THEN left(coalesce(output -> 'result', output)::text, %(start)s) ELSE '' END,
+    CASE WHEN pg_column_size(attributes) <= %(payload)s THEN attributes ELSE '{}' END
+FROM traces_span, LATERAL (
+    SELECT CASE
+        WHEN kind = 'tool' THEN NULL
+        WHEN kind = 'agent' THEN input ->> 'content'
+        WHEN jsonb_typeof(output) = 'string' THEN output #>> '{}'
+        ELSE output ->> 'content'
+    END AS said
+) AS words
+WHERE session_id = %(session)s AND span_id = ANY(%(spans)s)
+    AND start_ns BETWEEN %(first)s AND %(last)s
+ORDER BY start_ns, span_id
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the steps column.
+
+    Attributes:
+        row: Its place in the tree.
+        title: What it is called.
+        has_place: Whether the conversation shows it.
+    """
+
+    row: TreeRow
+    title: str
+    has_place: bool
+
+    @property
+    def span(self) -> Outline:
+        """Return the span."""
+        return self.row.span
+
+    @property
+    def rev(self) -> str:
+        """Return what changes when the line has to be shown anew."""
+        span, row = self.row.span, self.row
+        return f"{span.status}-{span.duration_ns}-{row.bar_start}-{row.bar_width}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the session's page shows of its spans.
+
+    Attributes:
+        steps: The window's lines.
+        talk: The window's conversation.
+        num_rows: Of the whole tree.
+        first: Index of the window's first line.
+        busy_ns: Time in which something was done, waits left out.
+        focus: The span that was asked for, or empty.
+        is_partial: Whether the session has more spans than `MAX_OUTLINE`.
+    """
+
+    steps: list[Step]
+    talk: list[Item]
+    num_rows: int
+    first: int
+    busy_ns: int
+    focus: str
+    is_partial: bool
+
+    @property
+    def last(self) -> int:
+        """Return the index after the window's last line."""
+        return self.first + len(self.steps)
+
+    @property
+    def earlier(self) -> int | None:
+        """Return where the window before this one begins."""
+        return max(self.first - WINDOW, 0) if self.first else None
+
+    @property
+    def later(self) -> int | None:
+        """Return where the window after this one begins."""
+        return self.last if self.last < self.num_rows else None
+
+
+def read_session(session: Session, *, focus: str = "", first: int | None = None) -> Reading:
+    """Read the window around `focus` (a span id), from line `first`, or where most matters.
+
+    Three queries. Without either the window begins at the start, or ends at the end of a session
+    that is still going on.
+    """
+    outlines = outlines_of(session)
+    approvals = approvals_of(session)
+    tree = lay_out(outlines[:MAX_OUTLINE], _decided(approvals))
+    begin = _begin(session, tree.rows, focus, first)
+    rows = tree.rows[begin : begin + WINDOW]
+    details = details_of(session, [row.span for row in rows])
+    words = {detail.span_id: detail.said for detail in details}
+    talk = talk_of(details, approvals)
+    shown = {span_id for item in talk for span_id in item.span_ids}
+    return Reading(
+        steps=[Step(row, _title(row.span, words), row.span.span_id in shown) for row in rows],
+        talk=talk,
+        num_rows=len(tree.rows),
+        first=begin,
+        busy_ns=tree.busy_ns,
+        focus=focus,
+        is_partial=len(outlines) > MAX_OUTLINE,
+    )
+
+
+def outlines_of(session: Session) -> list[Outline]:
+    """Return all spans of the session without their contents, up to one above `MAX_OUTLINE`."""
+    fields = ("span_id", "parent_id", "kind", "name", "start_ns", "duration_ns", "status")
+    rows = spans_of(session).order_by("start_ns", "span_id").values_list(*fields)
+    return [Outline(*row) for row in rows[: MAX_OUTLINE + 1]]
+
+
+def spans_of(session: Session) -> QuerySet[Span]:
+    """Return the session's spans; the bound on their start spares partitions."""
+    return Span.objects.filter(session=session, start_ns__gte=session.first_ns)
+
+
+def details_of(session: Session, spans: Sequence[Outline]) -> list[Detail]:
+    """Return these spans with the contents that are shown at once, by start. One query."""
+    if not spans:
+        return []
+    parameters: dict[str, Any] = {
+        "session": session.pk,
+        "spans": [span.span_id for span in spans],
+        "first": min(span.start_ns for span in spans),
+        "last": max(span.start_ns for span in spans),
+        "said": MAX_SAID,
+        "payload": MAX_PAYLOAD_BYTES,
+        "start": START_LENGTH,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_DETAILS, parameters)
+        return [_detail(row) for row in cursor.fetchall()]
+
+
+def approvals_of(session: Session) -> dict[str, ToolApproval]:
+    """Return the session's approvals by the span of their call. One query."""
+    rows = ToolApproval.objects.filter(run__session=session).select_related("step", "decided_by")
+    return {approval.step.span_id: approval for approval in rows}
+
+
+def run_of(session: Session) -> Run | None:
+    """Return the run whose session this is. One query."""
+    if session.source != Session.Source.RUNTIME:
+        return None
+    return Run.objects.select_related("agent", "version").filter(session=session).first()
+
+
+def _detail(row: Sequence[Any]) -> Detail:
+    values = list(row)
+    for place in (13, 14, 17):
+        if isinstance(values[place], str):
+            values[place] = json.loads(values[place])
+    return Detail(*values)
+
+
+def _decided(approvals: dict[str, ToolApproval]) -> dict[str, int]:
+    return {
+        span_id: to_ns(approval.decided_at)
+        for span_id, approval in approvals.items()
+        if isinstance(approval.decided_at, datetime)
+    }
+
+
+def _begin(session: Session, rows: list[TreeRow], focus: str, first: int | None) -> int:
+    end = max(len(rows) - WINDOW, 0)
+    for row in rows if focus else ():
+        if row.span.span_id == focus:
+            return min(max(row.index - WINDOW // 2, 0), end)
+    if first is not None:
+        return min(max(first, 0), end)
+    return end if session.status in (Session.Status.RUNNING, Session.Status.WAITING) else 0
+
+
+def _title(span: Outline, words: dict[str, str]) -> str:
+    if span.kind == Span.Kind.CUSTOMER:
+        return cut(words.get(span.span_id, ""), 60) or "customer"
+    return "chat" if span.kind == Span.Kind.MODEL else span.name
