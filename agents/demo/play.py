@@ -5,6 +5,7 @@ What a run of the same task with the same version does, without database, worker
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agents.config import VersionConfig
@@ -24,23 +25,48 @@ from agents.tools.registry import contract_for
 from agents.tools.world import World
 
 
-def play(*, run_input: dict[str, Any], config: VersionConfig, world: World) -> list[Step]:
-    """Return the steps of the run, unsaved; `world` is left as the run left it.
+@dataclass(frozen=True)
+class Played:
+    """What a run came to.
+
+    Attributes:
+        steps: Unsaved, in order.
+        error: Why it was ended early, or empty.
+    """
+
+    steps: tuple[Step, ...]
+    error: str = ""
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Say whether the customer was handed over to a person."""
+        return any(
+            step.kind == Step.Kind.TOOL
+            and step.status == Step.Status.DONE
+            and contract_for(step.name).is_handover
+            for step in self.steps
+        )
+
+
+def play(*, run_input: dict[str, Any], config: VersionConfig, world: World) -> Played:
+    """Return the steps of the run; `world` is left as the run left it.
 
     It ends when customer and agent have said everything, or at the version's limit of steps.
     """
     steps: list[Step] = []
-    while len(steps) <= config.limits.max_steps:
+    while True:
         action = next_action(run_input, steps)
+        if isinstance(action, TellCustomer):
+            steps.append(_step(Step.Kind.CUSTOMER, action.index, {"content": action.content}))
+            continue
+        if not isinstance(action, CallModel | CallTool):
+            return Played(tuple(steps))
+        if sum(step.kind != Step.Kind.CUSTOMER for step in steps) >= config.limits.max_steps:
+            return Played(tuple(steps), f"over its limit of {config.limits.max_steps} steps")
         if isinstance(action, CallModel):
             steps.append(_ask_model(config, run_input, steps, action.index))
-        elif isinstance(action, CallTool):
-            steps.append(_call_tool(config, action, world))
-        elif isinstance(action, TellCustomer):
-            steps.append(_step(Step.Kind.CUSTOMER, action.index, {"content": action.content}))
         else:
-            break
-    return steps
+            steps.append(_call_tool(config, action, world))
 
 
 def _ask_model(

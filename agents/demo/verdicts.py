@@ -3,12 +3,14 @@
 The demo's labels are made from these verdicts, and its tests hold the scripted agent to them.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agents.demo.customers import CustomerTask
+from agents.demo.play import Played
 from agents.golden.judgements import is_yes
 from agents.models import Step
 
@@ -65,10 +67,14 @@ class Verdict:
     others: tuple[str, ...] = ()
 
 
-def judge(task: CustomerTask, steps: Sequence[Step]) -> Verdict:
-    """Return what a careful reader says of these steps."""
+def judge(task: CustomerTask, played: Played) -> Verdict:
+    """Return what a careful reader says of a task as it was played."""
+    steps = played.steps
     missing = _missing(task, steps)
     faults = sorted(_faults(task, steps), key=lambda fault: fault.index)
+    if played.error:
+        text = f"Ended in the middle of the work: {played.error}."
+        faults.append(Fault(steps[-1].index, "B1", "major", text))
     if missing and not faults:
         faults = [_left_undone(task, steps, missing)]
     if not faults:
@@ -91,7 +97,16 @@ def _faults(task: CustomerTask, steps: Sequence[Step]) -> Iterator[Fault]:
         elif step.name == _TRANSFER and not task.expectation.is_handover:
             text = "Handed over although the agent could have done this itself."
             yield Fault(step.index, "H1", "minor", text)
+    yield from _repeated(steps)
     yield from _spoken_faults(task, steps)
+
+
+def _repeated(steps: Sequence[Step]) -> Iterator[Fault]:
+    calls = [step for step in steps if step.kind == Step.Kind.TOOL]
+    for earlier, later in itertools.pairwise(calls):
+        if (earlier.name, earlier.request) == (later.name, later.request):
+            yield Fault(later.index, "P2", "minor", "The same call again, for nothing.")
+            return
 
 
 def _identity_faults(task: CustomerTask, steps: Sequence[Step]) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ import pghistory
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from agents.demo.load import DemoStaff
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Role
 from traces.models import Project
@@ -65,6 +66,32 @@ def join_demo_project(*, project: Project) -> None:
                 user=User.objects.get(email=person.email),
                 defaults={"role": person.role},
             )
+
+
+@transaction.atomic
+def join_wholesale_project(*, project: Project) -> None:
+    """Give the admin alone a role in the demo's second project: the others never see it."""
+    with pghistory.context(action="load the demo"):
+        Membership.objects.get_or_create(
+            project=project, user=_person(Role.ADMIN)[0], defaults={"role": Role.ADMIN}
+        )
+
+
+def demo_staff() -> DemoStaff:
+    """Return who did what in the demo's past."""
+    ada, mia = _person(Role.REVIEWER)
+    return DemoStaff(
+        reviewers=(ada, mia),
+        support=_person(Role.SUPPORT)[0],
+        engineer=_person(Role.ENGINEER)[0],
+        lead=_person(Role.LEAD)[0],
+        admin=_person(Role.ADMIN)[0],
+    )
+
+
+def _person(role: Role) -> list[User]:
+    emails = [person.email for person in PEOPLE if person.role is role]
+    return [User.objects.get(email=email) for email in emails]
 
 
 def sign_in_lines() -> list[str]:

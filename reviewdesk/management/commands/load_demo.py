@@ -2,10 +2,16 @@
 
 from typing import Any
 
-from agents.demo.load import load_demo
 from django.core.management.base import BaseCommand, CommandError
 
-from reviewdesk.people.demo import join_demo_project, make_demo_people, may_load_demo
+from agents.demo.load import load_demo
+from reviewdesk.people.demo import (
+    demo_staff,
+    join_demo_project,
+    join_wholesale_project,
+    make_demo_people,
+    may_load_demo,
+)
 
 
 class Command(BaseCommand):
@@ -20,4 +26,6 @@ class Command(BaseCommand):
                 "the demo is loaded only into a desk without them."
             )
         make_demo_people()
-        join_demo_project(project=load_demo())
+        projects = load_demo(staff=demo_staff())
+        join_demo_project(project=projects.shop)
+        join_wholesale_project(project=projects.wholesale)
