@@ -129,14 +129,15 @@ def test_only_the_newest_eval_run_of_a_version_counts() -> None:
     assert cells[tests[1].pk].is_failed
 
 
-def test_live_version_stays_on_the_board_when_it_is_old() -> None:
-    agent, live, _, _ = desk(1)
-    for number in range(4):
-        make_shop_version(agent, system_prompt=f"Later {number}")
+def test_board_shows_the_live_the_newest_and_the_last_run_versions() -> None:
+    agent, _, _, tests = desk(1)
+    versions = [make_shop_version(agent, system_prompt=f"Later {number}") for number in range(4)]
+    assert [column.version.number for column in read_board(agent).columns] == [1, 6]
+    make_eval_run(versions[0], tests, "p")
+    make_eval_run(versions[2], tests, "p")
     columns = read_board(agent).columns
     assert [column.version.number for column in columns] == [1, 5, 6]
-    assert columns[0].is_live
-    assert live.number == 1
+    assert (columns[0].is_live, columns[2].is_candidate) == (True, True)
 
 
 def test_index_is_a_page_a_fragment_and_a_page_again_on_history_restore() -> None:

@@ -68,6 +68,21 @@ def test_skipped_confirmation_proposes_question_call_and_state() -> None:
     assert (proposed.severity, proposed.tags) == ("critical", ("T5",))
 
 
+def test_unasked_call_that_failed_is_not_demanded_again() -> None:
+    agent, _ = make_shop_agent()
+    spans = [customer_span("Cancel #T1"), tool_span(*CANCEL, error="It has shipped", at=1)]
+    session = make_session(agent.project, spans=spans)
+    span_id = spans[1].span_id
+    label = make_label(session, primary_cause="T5", first_wrong_span_id=span_id)
+    proposed = propose_test(session=session, label=label)
+    assert [each.check["kind"] for each in proposed.checks] == [
+        "confirmed_before",
+        "tool_not_called",
+    ]
+    assert proposed.checks[1].why == "Step 1 called it in vain: It has shipped"
+    assert proposed.title == "Cancel pending order #T1"
+
+
 def test_customer_that_was_never_asked_says_yes_in_the_test() -> None:
     _, session, label = hasty()
     proposed = propose_test(session=session, label=label)

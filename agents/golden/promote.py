@@ -18,7 +18,7 @@ from agents.golden.content import (
     known_tools,
     writes,
 )
-from agents.golden.judgements import Check, shorten
+from agents.golden.judgements import Check
 from agents.golden.outcome import Event, events_of, without_end_marks
 from agents.golden.proposals import (
     Proposal,
@@ -27,6 +27,7 @@ from agents.golden.proposals import (
     propose_checks,
     propose_fixtures,
     propose_input,
+    propose_title,
 )
 from agents.golden.replay import Fixture
 from agents.models import Agent, GoldenTest, Run
@@ -41,7 +42,7 @@ class ProposedTest:
     """What a golden test of a session would hold; nothing of it is saved.
 
     Attributes:
-        title: Cause and first words.
+        title: Cause and subject.
         messages: The conversation up to the customer's first message, as a run's input has it.
         turns: What the customer says then.
         fixtures: Recorded tool results.
@@ -106,7 +107,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
     severity = label.answers.get("severity", "") if label else ""
     first_words = session.title or messages[-1]["content"]
     return ProposedTest(
-        title=shorten(f"{cause_title}: {first_words}" if cause_title else first_words, 120),
+        title=propose_title(recording, cause_title, first_words),
         messages=messages,
         turns=turns,
         fixtures=propose_fixtures(recording),

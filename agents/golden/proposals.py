@@ -103,6 +103,18 @@ def propose_input(recording: Recording) -> tuple[list[dict[str, str]], tuple[Tur
     return (messages, _with_yes(recording, turns)) if has_begun else ([], ())
 
 
+def propose_title(recording: Recording, cause_title: str, first_words: str) -> str:
+    """Return cause and subject: the write that went wrong or was tried, else the first words."""
+    tried = [recording.wrong_call] if recording.wrong_call else []
+    writes = [call for call in (*tried, *recording.calls) if recording.writes(call.tool)]
+    subject = first_words
+    if writes:
+        about = writes[0].arguments.get(_id_of(writes[0].arguments), "")
+        subject = f"{writes[0].tool.replace('_', ' ')} {about}".strip()
+    title = f"{cause_title}: {subject}" if cause_title else subject
+    return shorten(title[:1].upper() + title[1:], 80)
+
+
 def propose_fixtures(recording: Recording) -> tuple[Fixture, ...]:
     """Return the recorded results that may answer a later run's calls.
 
@@ -151,14 +163,19 @@ def _asked_first(recording: Recording) -> Iterator[Proposal]:
     wrong = recording.wrong_call
     for call in [wrong] if wrong else recording.done_writes:
         yield Proposal(_confirmed(call), f"Step {call.step} was taken without a yes.")
-        yield from _still_done(call, "The customer still wants it, once asked.")
+        if call.error is None:
+            yield from _still_done(call, "The customer still wants it, once asked.")
+        else:
+            yield from _never_again(recording)
 
 
 def _never_again(recording: Recording) -> Iterator[Proposal]:
     if call := recording.wrong_call:
         yield Proposal(
             {"kind": "tool_not_called", "tool": call.tool, "arguments": call.arguments},
-            f"Step {call.step} called it, and should not have.",
+            f"Step {call.step} called it, and should not have."
+            if call.error is None
+            else f"Step {call.step} called it in vain: {shorten(call.error, 80)}",
         )
     elif recording.wrong:
         yield from _not_said(recording)
@@ -188,9 +205,11 @@ def _in_order(recording: Recording) -> Iterator[Proposal]:
 def _shorter(recording: Recording) -> Iterator[Proposal]:
     distinct = len(without_doubles(Fixture(call.tool, call.arguments) for call in recording.calls))
     repeated = len(recording.calls) - distinct
+    shorter = min(recording.num_steps - 1, recording.num_steps - 2 * repeated)
+    more = f", {repeated} of them repeated calls" if repeated else ""
     yield Proposal(
-        {"kind": "at_most_steps", "limit": max(1, recording.num_steps - 2 * repeated)},
-        f"The recording took {recording.num_steps} steps, {repeated} calls of them repeated.",
+        {"kind": "at_most_steps", "limit": max(1, shorter)},
+        f"The recording took {recording.num_steps} steps{more}.",
     )
 
 
@@ -214,7 +233,8 @@ def _hand_over(recording: Recording) -> Iterator[Proposal]:
 
 
 def _keep(recording: Recording) -> Iterator[Proposal]:
-    yield Proposal({"kind": "handed_over", "expected": False}, "No person was needed.")
+    if recording.is_handed_over or recording.cause == "H1":
+        yield Proposal({"kind": "handed_over", "expected": False}, "No person was needed.")
 
 
 def _no_failures(recording: Recording) -> Iterator[Proposal]:

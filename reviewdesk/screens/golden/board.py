@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
+
 from agents.models import Agent, EvalResult, EvalRun, GoldenTest, Version
 from agents.releases.proof import Move
 
@@ -144,9 +146,15 @@ def read_board(agent: Agent, *, is_archived: bool = False) -> Board:
 
 
 def columns_of(agent: Agent) -> tuple[Column, ...]:
-    """Return the last versions, the live one among them, oldest first. Three queries."""
-    newest = list(agent.versions.order_by("-number").defer("config")[:NUM_VERSIONS])
+    """Return the newest version, the live one and those last run, oldest first.
+
+    At most three queries.
+    """
     live_id = agent.live_version_id
+    was_run = EvalRun.objects.filter(version=OuterRef("pk")).exclude(status=EvalRun.Status.VOID)
+    top = agent.versions.order_by("-number").values("pk")[:1]
+    shown = Q(Exists(was_run)) | Q(pk=live_id) | Q(pk__in=top)
+    newest = list(agent.versions.filter(shown).order_by("-number").defer("config")[:NUM_VERSIONS])
     if live_id is not None and live_id not in {version.pk for version in newest}:
         newest[-1:] = agent.versions.filter(pk=live_id).defer("config")
     runs = {
@@ -156,12 +164,12 @@ def columns_of(agent: Agent) -> tuple[Column, ...]:
         .order_by("version_id", "-created_at", "-pk")
         .distinct("version_id")
     }
-    top = max((version.number for version in newest), default=0)
+    highest = max((version.number for version in newest), default=0)
     return tuple(
         Column(
             version=version,
             is_live=version.pk == live_id,
-            is_candidate=version.number == top and version.pk != live_id,
+            is_candidate=version.number == highest and version.pk != live_id,
             eval_run=runs.get(version.pk),
         )
         for version in sorted(newest, key=lambda version: version.number)
