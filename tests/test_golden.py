@@ -15,7 +15,16 @@ from reviewdesk.people.roles import Role
 from reviewdesk.screens.golden.board import Cell, move_between, read_board
 from reviewdesk.screens.golden.progress import seconds_left
 from reviewdesk.screens.golden.sentence import compare_sentence
-from tests.factories import client_as, make_label, make_live, make_session, make_user, sign_in
+from tests.factories import (
+    client_as,
+    customer_span,
+    make_label,
+    make_live,
+    make_session,
+    make_user,
+    sign_in,
+    tool_span,
+)
 from tests.golden import make_eval_run, make_hasty_session, make_test
 from tests.shop import make_shop_agent, make_shop_version
 from traces.models import Session
@@ -421,6 +430,15 @@ def test_imported_session_asks_which_agent() -> None:
     text = page(agent, url("promote", agent, session.pk), Role.REVIEWER)
     assert "Choose the agent that is tested" in text
     assert "not labelled" in text
+
+
+def test_recording_of_another_shop_is_named_as_such() -> None:
+    agent, _, _, _ = desk(0)
+    spans = [customer_span("Where is #W1?"), tool_span("get_order_details", {"order_id": "#W1"})]
+    session = make_session(agent.project, spans=spans)
+    assert "does not have order #W1" in page(agent, url("promote", agent, session.pk), "reviewer")
+    own, _ = make_hasty_session(agent)
+    assert "does not have" not in page(agent, url("promote", agent, own.pk), "reviewer")
 
 
 def test_test_is_edited() -> None:

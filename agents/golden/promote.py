@@ -30,10 +30,11 @@ from agents.golden.proposals import (
     propose_title,
 )
 from agents.golden.replay import Fixture
-from agents.models import Agent, GoldenTest, Run
+from agents.models import Agent, GoldenTest, Run, ShopRecord
 from traces.models import Label, Session, Span
 
 _SLUG_LENGTH = 70
+_RECORD_ARGUMENTS = {"order_id": "order", "user_id": "user", "product_id": "product"}
 _DEFAULT_SEVERITY = GoldenTest.Severity.MAJOR
 
 
@@ -146,6 +147,25 @@ def promoted_test(*, session: Session, agent: Agent | None = None) -> GoldenTest
     if agent is not None:
         tests = tests.filter(agent=agent)
     return tests.select_related("agent").order_by("pk").first()
+
+
+def missing_records(*, agent: Agent, recording: Recording) -> list[str]:
+    """Return the records that the recording used and the agent's shop lacks, such as "order #A1".
+
+    A run of the test would not find them, save where a fixture answers. One query.
+    """
+    used = {
+        (kind, key)
+        for call in recording.calls
+        for name, kind in _RECORD_ARGUMENTS.items()
+        if call.error is None and isinstance(key := call.arguments.get(name), str)
+    }
+    known = set(
+        ShopRecord.objects.filter(
+            dataset=agent.dataset, key__in=[key for _, key in used]
+        ).values_list("kind", "key")
+    )
+    return [f"{kind} {key}" for kind, key in sorted(used - known)]
 
 
 def promote_session(

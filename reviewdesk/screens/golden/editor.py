@@ -17,7 +17,7 @@ from agents.golden.judgements import Check
 from agents.golden.outcome import Event, events_of
 from agents.golden.promote import ProposedTest
 from agents.golden.replay import fixture_from_json
-from agents.models import GoldenTest
+from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, session_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.golden.drafts import (
@@ -47,7 +47,9 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
     agents = agents_of(session.project)
     about = _about_proposal(session, label, proposed)
     if request.method != "POST":
-        draft = draft_of_proposal(proposed, label, promote.agent_of(session), agents)
+        agent = promote.agent_of(session)
+        about["missing"] = _missing(agent, proposed)
+        draft = draft_of_proposal(proposed, label, agent, agents)
         return _show(request, {**about, "draft": draft})
     draft = draft_of_form(request.POST, proposed.tools, agents)
     if changes_form(request.POST):
@@ -124,6 +126,12 @@ def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, checks: lis
 def _show(request: DeskRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     full = {**context, "kinds": KINDS.values()}
     return render_page(request, "golden/editor.html", full, partial="form", status=status)
+
+
+def _missing(agent: Agent | None, proposed: ProposedTest) -> list[str]:
+    if agent is None:
+        return []
+    return promote.missing_records(agent=agent, recording=proposed.recording)
 
 
 def _about_proposal(
