@@ -55,3 +55,16 @@ def is_allowed(role: str, permission: Permission) -> bool:
 def roles_with(permission: Permission) -> list[str]:
     """Return the names of the roles that carry `permission`, lowest first, for messages."""
     return [str(role.label) for role in Role if role in ALLOWED[permission]]
+
+
+def roles_table() -> str:
+    """Return the table as Markdown, one row per permission, as the README shows it."""
+    roles = list(Role)
+    lines = [
+        "| may | " + " | ".join(str(role.label) for role in roles) + " |",
+        "|---|" + "---|" * len(roles),
+    ]
+    for permission in Permission:
+        marks = ["yes" if role in ALLOWED[permission] else "" for role in roles]
+        lines.append(f"| {permission} | " + " | ".join(marks) + " |")
+    return "\n".join(lines)

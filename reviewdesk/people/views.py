@@ -21,6 +21,12 @@ change_password = auth.PasswordChangeView.as_view(
     template_name="people/password.html",
     success_url=reverse_lazy("people:password_changed"),
 )
+# Opened by a link that an admin hands to a new member; works once, for three days.
+set_password = auth.PasswordResetConfirmView.as_view(
+    template_name="people/set_password.html",
+    post_reset_login=True,
+    success_url=reverse_lazy("home"),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

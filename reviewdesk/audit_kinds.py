@@ -1,0 +1,257 @@
+"""What the audit trail tells of: one kind per sort of change, each read as one query of values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from agents.models import (
+    Agent,
+    AgentTool,
+    CeilingLift,
+    GoldenTest,
+    Release,
+    ToolApproval,
+    Version,
+)
+from reviewdesk import audit_lines as lines
+from reviewdesk.audit_lines import Line, Row
+from reviewdesk.people.models import Membership
+from traces.models import ApiKey, Label, Project
+
+Rows = Callable[[Project], "QuerySet[Any, Row]"]
+
+_CONSEQUENCES = (Release.Status.SUPERSEDED, Release.Status.ROLLED_BACK)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sort of change.
+
+    Attributes:
+        key: As it stands in addresses.
+        title: As the filter says it.
+        icon: In the sprite.
+        rows: The project's events as dicts with `at`, `event_id`, `who_id`, `given_reason` and
+            what the line needs.
+        line: Makes the line of one of them.
+        is_default: Whether it is shown without being asked for.
+    """
+
+    key: str
+    title: str
+    icon: str
+    rows: Rows
+    line: Callable[[Row, Project], Line]
+    is_default: bool = True
+
+    def why(self, row: Row) -> str:
+        """Return the reason that was given, or an empty string."""
+        return str(row["given_reason"] or "")
+
+
+def _events(
+    model: Any,
+    *,
+    project: str,
+    values: tuple[str, ...],
+    before: Mapping[str, str] | None = None,
+    who: str = "",
+    reason: str = "",
+    only: Q | None = None,
+) -> Rows:
+    """Return how a tracked model's events are read.
+
+    Args:
+        model: The tracked model.
+        project: Path from its event to the project.
+        values: Columns, and columns of related rows, that the line needs.
+        before: Columns of the same row's event before this one, by the name they get.
+        who: Column that holds who did it, for changes made outside of a context.
+        reason: Likewise.
+        only: Which events are told.
+    """
+    found = model.pgh_event_model.objects
+    meta = F("pgh_context__metadata")
+    user = Cast(KeyTextTransform("user", meta), BigIntegerField())
+    why = KeyTextTransform("reason", meta)
+    earlier = found.filter(
+        pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id")
+    ).order_by("-pgh_id")
+
+    def rows(of: Project) -> "QuerySet[Any, Row]":
+        events = found.filter(**{project: of.pk})
+        named = {name: Subquery(earlier.values(path)[:1]) for name, path in (before or {}).items()}
+        nothing = Value("", output_field=TextField())
+        events = events.annotate(
+            at=F("pgh_created_at"),
+            event_id=Cast("pgh_id", BigIntegerField()),
+            obj_id=F("pgh_obj_id"),
+            label=F("pgh_label"),
+            who_id=Coalesce(user, F(who), output_field=BigIntegerField()) if who else user,
+            # An empty reason in the context is none, and the row may still hold one.
+            given_reason=Coalesce(why, F(reason) if reason else nothing, output_field=TextField()),
+            **named,
+        )
+        if only is not None:
+            events = events.filter(only)
+        names = ("at", "event_id", "obj_id", "label", "who_id", "given_reason", *values, *named)
+        told: QuerySet[Any, Row] = events.values(*names)
+        return told
+
+    return rows
+
+
+def _versions(of: Project) -> "QuerySet[Any, Row]":
+    """Return the project's versions; the rows themselves never change, so they are the record."""
+    rows: QuerySet[Any, Row] = Version.objects.filter(agent__project=of).values(  # type: ignore[assignment]
+        "agent__slug",
+        "agent__name",
+        "number",
+        "content_hash",
+        at=F("created_at"),
+        event_id=F("pk"),
+        who_id=F("author_id"),
+        given_reason=F("note"),
+    )
+    return rows
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "tools",
+        "Tools",
+        "adjustments-horizontal",
+        _events(
+            AgentTool,
+            project="agent__project",
+            values=("agent__slug", "agent__name", "name", "level"),
+            before={"level_before": "level"},
+            who="changed_by_id",
+        ),
+        lines.tool_line,
+    ),
+    Kind(
+        "lifts",
+        "Ceilings lifted",
+        "shield-lock",
+        _events(
+            CeilingLift,
+            project="agent__project",
+            values=("agent__slug", "agent__name", "tier", "level", "expires_at"),
+            before={"level_before": "level"},
+            who="lifted_by_id",
+        ),
+        lines.lift_line,
+    ),
+    Kind(
+        "releases",
+        "Releases",
+        "rocket",
+        _events(
+            Release,
+            project="agent__project",
+            values=("agent__name", "version__number", "baseline__number", "status", "kind"),
+            before={"status_before": "status"},
+            who="requested_by_id",
+            only=~Q(status__in=_CONSEQUENCES),
+        ),
+        lines.release_line,
+    ),
+    Kind(
+        "agents",
+        "Agents",
+        "robot",
+        _events(
+            Agent,
+            project="project",
+            values=(
+                "name",
+                "slug",
+                "ceiling",
+                "model_base_url",
+                "live_version_id",
+                "live_version__number",
+            ),
+            before={
+                "live_before": "live_version_id",
+                "live_number_before": "live_version__number",
+                "ceiling_before": "ceiling",
+                "url_before": "model_base_url",
+            },
+        ),
+        lines.agent_line,
+    ),
+    Kind("versions", "Versions", "file-text", _versions, lines.version_line),
+    Kind(
+        "calls",
+        "Tool calls",
+        "hand-stop",
+        _events(
+            ToolApproval,
+            project="run__project",
+            values=("tool", "kind", "status", "run__session_id"),
+            who="decided_by_id",
+            reason="message",
+            # Being consumed is the run's doing, not a decision.
+            only=~Q(status=ToolApproval.Status.WAITING) & Q(consumed_at=None),
+        ),
+        lines.call_line,
+    ),
+    Kind(
+        "golden",
+        "Golden tests",
+        "test-pipe",
+        _events(
+            GoldenTest,
+            project="agent__project",
+            values=("title", "content_hash", "archived_at"),
+            before={"hash_before": "content_hash", "archived_before": "archived_at"},
+            who="promoted_by_id",
+            reason="reason",
+        ),
+        lines.test_line,
+    ),
+    Kind(
+        "members",
+        "Members",
+        "users",
+        _events(
+            Membership,
+            project="project",
+            values=("user__name", "user__email", "role"),
+            before={"role_before": "role"},
+        ),
+        lines.member_line,
+    ),
+    Kind(
+        "keys",
+        "API keys",
+        "key",
+        _events(
+            ApiKey,
+            project="project",
+            values=("name", "prefix", "revoked_at"),
+            before={"revoked_before": "revoked_at"},
+            who="created_by_id",
+        ),
+        lines.key_line,
+    ),
+    Kind(
+        "labels",
+        "Labels",
+        "tag",
+        _events(
+            Label,
+            project="session__project",
+            values=("session_id", "session__title", "outcome", "completed_at"),
+            before={"outcome_before": "outcome", "completed_before": "completed_at"},
+            who="author_id",
+        ),
+        lines.label_line,
+        is_default=False,
+    ),
+)

@@ -1,0 +1,167 @@
+"""A change of authority as a line that people read: what, from what, to what, and where to look."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from agents.models import Level, Release, Tier, ToolApproval
+from reviewdesk.people.roles import Role
+from traces.models import Project
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was changed.
+
+    Attributes:
+        subject: What it is about; the link's words.
+        did: What was done to it.
+        before: The value before, empty where there was none or it does not matter.
+        after: Likewise.
+        url: Where it can be looked at, or empty.
+    """
+
+    subject: str
+    did: str
+    before: str = ""
+    after: str = ""
+    url: str = ""
+
+
+def tool_line(row: Row, project: Project) -> Line:
+    """Tell of a tool that was given, taken, or set to another level."""
+    place = [project.slug, row["agent__slug"], row["name"]]
+    subject = f"{row['name']} of {row['agent__name']}"
+    if row["label"] == "delete":
+        url = reverse("autonomy:index", args=[project.slug])
+        return Line(subject, "tool taken away", Level(row["level"]).label, "", url)
+    did = "tool given" if row["label"] == "insert" else "level"
+    before = Level(row["level_before"]).label if row["level_before"] else ""
+    return Line(
+        subject, did, before, Level(row["level"]).label, reverse("autonomy:tool", args=place)
+    )
+
+
+def lift_line(row: Row, project: Project) -> Line:
+    """Tell of a tier's ceiling that was lifted, changed, or let down again."""
+    subject = f"{Tier(row['tier']).label} of {row['agent__name']}"
+    url = reverse("autonomy:agent", args=[project.slug, row["agent__slug"]])
+    level = f"{Level(row['level']).label} until {row['expires_at']:%d %b %Y, %H:%M}"
+    if row["label"] == "delete":
+        return Line(subject, "lift ended", level, Tier(row["tier"]).ceiling.label, url)
+    before = Level(row["level_before"]).label if row["level_before"] else ""
+    return Line(subject, "ceiling lifted", before or Tier(row["tier"]).ceiling.label, level, url)
+
+
+def agent_line(row: Row, project: Project) -> Line:
+    """Tell of an agent's live version, ceiling, model endpoint or name."""
+    url = reverse("autonomy:agent", args=[project.slug, row["slug"]])
+    if row["label"] == "insert":
+        return Line(row["name"], "agent made", "", Level(row["ceiling"]).label, url)
+    if row["live_version_id"] != row["live_before"]:
+        releases = f"{reverse('releases:index', args=[project.slug])}?agent={row['slug']}"
+        before, after = (
+            _version(row[key]) for key in ("live_number_before", "live_version__number")
+        )
+        return Line(row["name"], "live version", before, after, releases)
+    if row["ceiling"] != row["ceiling_before"]:
+        before = Level(row["ceiling_before"]).label
+        return Line(row["name"], "agent's ceiling", before, Level(row["ceiling"]).label, url)
+    if row["model_base_url"] != row["url_before"]:
+        before, after = row["url_before"] or "the desk's", row["model_base_url"] or "the desk's"
+        return Line(row["name"], "model endpoint", before, after, url)
+    return Line(row["name"], "agent edited", "", "", url)
+
+
+def release_line(row: Row, project: Project) -> Line:
+    """Tell of a release that was requested or decided."""
+    subject = f"{row['agent__name']} v{row['version__number']}"
+    url = reverse("releases:release", args=[project.slug, row["obj_id"]])
+    after = Release.Status(row["status"])
+    if row["kind"] == Release.Kind.ROLLBACK:
+        return Line(subject, "rolled back to", _version(row["baseline__number"]), "live", url)
+    if row["label"] == "insert":
+        return Line(subject, "release requested", "", after.label, url)
+    did = {
+        Release.Status.LIVE: "release approved",
+        Release.Status.REFUSED: "release refused",
+        Release.Status.WITHDRAWN: "release withdrawn",
+        Release.Status.VOID: "release void",
+    }.get(after, "release")
+    before = Release.Status(row["status_before"]).label if row["status_before"] else ""
+    return Line(subject, did, before, after.label, url)
+
+
+def version_line(row: Row, project: Project) -> Line:
+    """Tell of a version that was written."""
+    place = [project.slug, row["agent__slug"], row["number"]]
+    subject = f"{row['agent__name']} v{row['number']}"
+    url = reverse("releases:version", args=place)
+    return Line(subject, "version written", "", row["content_hash"][:8], url)
+
+
+def call_line(row: Row, project: Project) -> Line:
+    """Tell of a tool call that a person decided, or that expired."""
+    status = ToolApproval.Status(row["status"])
+    is_suggestion = row["kind"] == ToolApproval.Kind.SUGGESTION
+    did = "suggestion judged" if is_suggestion else "call decided"
+    if row["who_id"] is None:
+        did = "call not decided"
+    url = reverse("sessions:detail", args=[project.slug, row["run__session_id"]])
+    return Line(row["tool"], did, ToolApproval.Status.WAITING.label, status.label, url)
+
+
+def test_line(row: Row, project: Project) -> Line:
+    """Tell of a golden test that was promoted, edited or archived."""
+    url = reverse("golden:test", args=[project.slug, row["obj_id"]])
+    if row["label"] == "insert":
+        return Line(row["title"], "golden test promoted", "", row["content_hash"][:8], url)
+    if (row["archived_at"] is None) != (row["archived_before"] is None):
+        did = "golden test archived" if row["archived_at"] else "golden test taken back"
+        return Line(row["title"], did, "", "", url)
+    if row["content_hash"] == row["hash_before"]:
+        return Line(row["title"], "golden test renamed", "", "", url)
+    before = (row["hash_before"] or "")[:8]
+    return Line(row["title"], "golden test edited", before, row["content_hash"][:8], url)
+
+
+def member_line(row: Row, project: Project) -> Line:
+    """Tell of a member who came, changed role or left."""
+    subject = row["user__name"] or row["user__email"] or "a person without an account"
+    url = reverse("settings:index", args=[project.slug])
+    role = Role(row["role"]).label
+    if row["label"] == "delete":
+        return Line(subject, "member removed", role, "", url)
+    if row["label"] == "insert":
+        return Line(subject, "member added", "", role, url)
+    before = Role(row["role_before"]).label if row["role_before"] else ""
+    return Line(subject, "role", before, role, url)
+
+
+def key_line(row: Row, project: Project) -> Line:
+    """Tell of an API key that was made or revoked."""
+    subject = f"{row['name']} ({row['prefix']}…)"
+    url = reverse("settings:keys", args=[project.slug])
+    if row["label"] == "insert":
+        return Line(subject, "API key made", "", "", url)
+    is_revoked = row["revoked_at"] is not None and row["revoked_before"] is None
+    return Line(subject, "API key revoked" if is_revoked else "API key changed", "", "", url)
+
+
+def label_line(row: Row, project: Project) -> Line:
+    """Tell of a label that was completed, reopened or revised."""
+    url = reverse("sessions:detail", args=[project.slug, row["session_id"]])
+    if row["completed_at"] is None:
+        did = "label reopened" if row["completed_before"] else "label drafted"
+    else:
+        did = "label revised" if row["completed_before"] else "label completed"
+    before, after = row["outcome_before"] or "", row["outcome"] or "no outcome"
+    subject = row["session__title"] or "a session"
+    return Line(subject, did, before.replace("_", " "), after.replace("_", " "), url)
+
+
+def _version(number: int | None) -> str:
+    return f"v{number}" if number else "no version"
