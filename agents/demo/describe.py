@@ -63,7 +63,7 @@ def options_text(options: dict[str, str]) -> str:
 def address_text(address: dict[str, str]) -> str:
     """Return an address in one line."""
     keys = ("address1", "address2", "city", "state", "zip", "country")
-    return ", ".join(address[key] for key in keys if address[key])
+    return ", ".join(address[key] for key in keys if address.get(key))
 
 
 def _plain(name: str, arguments: dict[str, Any]) -> CallSummary:

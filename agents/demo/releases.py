@@ -29,6 +29,14 @@ _REASONS = (
     "The newest order was taken where another one was meant.",
     "Refunds go where the customer wants them, and cross customers are helped at once.",
 )
+_TITLES = {
+    "T5": "Asks for a yes before it changes an order",
+    "C1": "Cancels for the accepted reasons only",
+    "P1": "Exchanges both items in one call",
+    "P3": "Does both requests of a message",
+    "T2": "Refunds to the gift card where the customer wants it",
+    "H1": "Helps instead of handing over what it can do itself",
+}
 _WHY = {
     "T5": "Nothing may be changed before the customer has said yes.",
     "C1": "The reasons for which we cancel are settled with accounting.",
@@ -127,7 +135,7 @@ def _promote(
         session=session,
         label=label,
         agent=agent,
-        title=proposed.title,
+        title=_TITLES[cause],
         checks=_checks(past),
         severity=proposed.severity,
         tags=[*proposed.tags, past.task.scenario.replace("_", " ")],

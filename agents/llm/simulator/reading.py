@@ -101,7 +101,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.RETURN,
-        r"\b(?:return|send (?:it|them|both|this|these|that|the|my|everything).{0,50}back|"
+        r"\b(?:return|send back|send (?:it|them|both|this|these|that|the|my|everything).{0,50}back|"
         r"give (?:it|them) back|refund|money back|take (?:it|them) back|go(?:es)? back)\b",
     ),
     (
@@ -112,8 +112,8 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ),
     (
         Kind.ORDER_ADDRESS,
-        r"\baddress\b|\b(?:ship|deliver|send|sent|shipped|delivered|go) (?:it |them )?(?:to|there)"
-        r"\b(?=.{0,40}\d)|\bredirect\b",
+        r"\baddress\b|\b(?:ship|deliver|send|sent|shipped|delivered|go) "
+        r"(?:it |them |(?:(?:my|the) )?(?:order )?#?\w+ )?(?:to|there)\b(?=.{0,40}\d)|\bredirect\b",
     ),
     (Kind.BALANCE, r"\bbalance\b|\bhow much\b.{0,40}\bgift card\b"),
     (
@@ -128,6 +128,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
         r"price of|cost of)\b",
     ),
 )
+_WITHOUT_ORDER = {Kind.PROFILE_ADDRESS, Kind.BALANCE, Kind.PRODUCT, Kind.PERSON}
 _NEXT_WISH = re.compile(
     r"(?:,\s*|\s+)(?:and|then|also|plus)(?:,)?\s+(?=(?:also |then |please |could you |can you |"
     r"i(?:'d| would) (?:also )?like to |i want to |to |i need to )*"
@@ -293,6 +294,7 @@ def _asks(text: str) -> tuple[Ask, ...]:
     asks: list[Ask] = []
     for kind, words in found:
         order_ids = orders_in(words) or (named[:1] if len(named) == 1 else ())
+        order_ids = () if kind in _WITHOUT_ORDER else order_ids
         several = kind in {Kind.CANCEL, Kind.STATUS} and len(order_ids) > 1
         chosen = order_ids if several else order_ids[:1] or ("",)
         asks += [Ask(kind, words, order_id) for order_id in chosen]

@@ -72,6 +72,7 @@ class RecordedBrain:
     def __init__(self, recordings: Iterable[Recording]) -> None:
         """Index what was said next by model and everything said before."""
         self._next: dict[str, dict[tuple[_Said, ...], dict[str, Any]]] = {}
+        self._whole: dict[str, list[tuple[_Said, ...]]] = {}
         for recording in recordings:
             known = self._next.setdefault(recording.model, {})
             said: list[_Said] = []
@@ -79,6 +80,7 @@ class RecordedBrain:
                 if message["role"] == "assistant":
                     known.setdefault(tuple(said), message)
                 said += _said([message])
+            self._whole.setdefault(recording.model, []).append(tuple(said))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -92,10 +94,10 @@ class RecordedBrain:
             RequestRefusedError: No recording goes on from there; the text says where it parts.
         """
         said = tuple(_said(request["messages"]))
-        known = self._next[request["model"]]
-        message = known.get(said)
+        model = request["model"]
+        message = self._next[model].get(said)
         if message is None:
-            text = _where_it_parts(request["model"], said, list(known))
+            text = _where_it_parts(model, said, self._whole[model])
             raise RequestRefusedError(text, HTTPStatus.NOT_FOUND, "messages")
         usage = message.get("usage") or {}
         return Answer(
@@ -126,12 +128,12 @@ def _to_openai(message: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _where_it_parts(model: str, said: tuple[_Said, ...], known: list[tuple[_Said, ...]]) -> str:
+def _where_it_parts(model: str, said: tuple[_Said, ...], whole: list[tuple[_Said, ...]]) -> str:
     def agreeing(other: tuple[_Said, ...]) -> int:
         pairs = zip(said, other, strict=False)
         return next((at for at, (mine, its) in enumerate(pairs) if mine != its), len(other))
 
-    closest = max(known, key=agreeing)
+    closest = max(whole, key=agreeing)
     at = agreeing(closest)
     if at >= len(said):
         return f"No recording of {model!r} goes on after these {len(said)} messages."

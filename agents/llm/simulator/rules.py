@@ -73,6 +73,7 @@ _PHRASES: dict[str, tuple[str, ...]] = {
         r"no longer needed.{0,80}mistake",
         r"mistake.{0,80}no longer needed",
         r"(?:other|any other|different) reasons?.{0,60}(?:not|refuse|decline|deny|reject|no\b)",
+        r"\bno other reasons?\b",
         r"only.{0,40}(?:two|these|allowed|accepted|acceptable|valid) reasons?",
         r"(?:allowed|accepted|acceptable|valid) reasons? (?:are|is|for)",
     ),

@@ -86,7 +86,12 @@ class ModelServer(ThreadingHTTPServer):
 
     def start(self) -> "ModelServer":
         """Serve in a thread until `stop`."""
-        Thread(target=self.serve_forever, name="model-server", daemon=True).start()
+        Thread(
+            target=self.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="model-server",
+            daemon=True,
+        ).start()
         return self
 
     def stop(self) -> None:
