@@ -77,8 +77,8 @@ def manage(home: Path, *arguments: str, **overrides: str) -> "subprocess.Complet
 def running_desk(home: Path, *, port: int = 0, **overrides: str) -> Iterator[Desk]:
     """Run `manage.py up` and wait until it is ready."""
     port = port or free_port()
-    output = home.parent / f"{home.name}-{port}.log"
-    with output.open("ab") as file:
+    output = home.parent / f"{home.name}-{time.monotonic_ns()}.log"
+    with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, str(CHECKOUT / "manage.py"), "up"],
             env=variables_of(home, REVIEWDESK_PORT=str(port), **overrides),

@@ -53,7 +53,7 @@ class Lease:
         try:
             self.ensure_running()
         except BaseException:
-            self._users.close()
+            self.__exit__(None, None, None)
             raise
         return self
 
@@ -71,8 +71,12 @@ class Lease:
         while num_seen_in_use < 3 and is_kept(self.place) and time.monotonic() < deadline:
             num_seen_in_use += not is_stopping(self.place)
             time.sleep(0.1)
-        if self._keeper and self._keeper.poll() is None:
-            self._keeper.returncode = 0
+        if self._keeper and is_kept(self.place):
+            self._keeper.returncode = (
+                0  # it stays for the others, and is nobody's child to wait for
+            )
+        elif self._keeper:
+            self._keeper.wait(_STOP_SECONDS)
 
     @property
     def is_kept(self) -> bool:

@@ -1,6 +1,7 @@
 """The worker process: Celery with threads, and the heartbeat that renews its leases."""
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,7 @@ _logger = logging.getLogger(__name__)
 def run_worker(*, num_threads: int = NUM_THREADS) -> int:
     """Work on tasks until SIGTERM or SIGINT, finishing what is begun; return the exit code."""
     warnings.simplefilter("ignore", SecurityWarning)  # root, but messages are JSON, not pickle
+    os.environ["CELERY_SKIP_CHECKS"] = "1"  # they load every page, which a worker never serves
     stop = threading.Event()
     heart = threading.Thread(target=_beat_until, args=(stop,), name="heartbeat", daemon=True)
 
