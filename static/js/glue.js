@@ -48,6 +48,13 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
   });
+  // A link whose page is shown in a dialog: data-dialog is the id of the element that it is swapped into.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-dialog]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    window.htmx.ajax("GET", link.href, { target: `#${link.dataset.dialog}`, source: link });
+  });
   // A dialog that opens when something is swapped into it.
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.matches?.("[data-dialog-on-swap]")) event.detail.target.closest("dialog")?.showModal();

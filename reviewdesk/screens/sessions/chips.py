@@ -149,7 +149,8 @@ def _note(detail: Detail, approval: ToolApproval | None, state: str) -> str:
     decided = _decided(approval)
     match state:
         case "waiting":
-            return f"Waits for approval by a person. {approval.why if approval else ''}".strip()
+            why = f" ({approval.why})" if approval and approval.why else ""
+            return f"Waits for approval by a person{why}."
         case "suggested" if approval and approval.decided_by:
             is_good = approval.status == ToolApproval.Status.APPROVED
             return f"Proposed, not executed; judged {'right' if is_good else 'wrong'}{decided}"
