@@ -28,6 +28,7 @@ class TestCounts:
         num_errors: Repeats that say nothing, because the infrastructure failed.
     """
 
+    pk: int
     slug: str
     title: str
     severity: str
@@ -55,6 +56,11 @@ class TestMove:
     move: Move
     now: TestCounts
     before: TestCounts | None
+
+    @property
+    def is_failing(self) -> bool:
+        """Say whether a repeat failed."""
+        return self.now.num_failed > 0
 
 
 _ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.NEW, Move.SAME)
@@ -101,7 +107,9 @@ def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
     status = EvalResult.Status
     rows = (
         EvalResult.objects.filter(eval_run__in=[pk for pk in run_ids if pk is not None])
-        .values("eval_run_id", "test__slug", "test__title", "test__severity", "test_hash")
+        .values(
+            "eval_run_id", "test_id", "test__slug", "test__title", "test__severity", "test_hash"
+        )
         .annotate(
             num_passed=Count("pk", filter=Q(status=status.PASSED)),
             num_failed=Count("pk", filter=Q(status=status.FAILED)),
@@ -114,6 +122,7 @@ def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
         (
             row["eval_run_id"],
             TestCounts(
+                pk=row["test_id"],
                 slug=row["test__slug"],
                 title=row["test__title"],
                 severity=row["test__severity"],

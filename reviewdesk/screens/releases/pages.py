@@ -171,8 +171,9 @@ def release_context(release: Release, *, you: User) -> dict[str, Any]:
 def _proof(moves: tuple[TestMove, ...]) -> dict[str, Any]:
     counts = {move.value: sum(each.move is move for each in moves) for move in Move}
     num_compared = sum(each.before is not None for each in moves)
-    # Without anything to compare with, "new" would say nothing about each of them.
-    shown = [each for each in moves if each.move is not Move.SAME] if num_compared else []
+    shown = [each for each in moves if each.is_failing]
+    if num_compared:  # Else all are "new", which says nothing about any of them.
+        shown += [each for each in moves if each.move is not Move.SAME and not each.is_failing]
     return {
         "moves": moves,
         "moved": shown[:8],

@@ -46,7 +46,7 @@ def version_verdict(row: VersionRow, *, num_tests: int, void_because: str) -> Ve
     """Say what a version is and what is known about it."""
     version, evaluated = row.version, row.evaluated
     if row.state == "live":
-        return Verdict("good", "circle-check", f"{version} is live.", "")
+        return _live_verdict(row)
     if row.state == "waiting":
         sentence = f"{version} waits for approval."
         return Verdict("info", "hourglass", sentence, "")
@@ -62,6 +62,14 @@ def version_verdict(row: VersionRow, *, num_tests: int, void_because: str) -> Ve
         return Verdict("warn", "alert-triangle", sentence, f"Since its eval run: {void_because}.")
     detail = f"{evaluated.num_passed} of {evaluated.num_repeats} repeats passed."
     return _evaluated_verdict(version, EvalRun.Status(evaluated.run.status), detail)
+
+
+def _live_verdict(row: VersionRow) -> Verdict:
+    version, evaluated = row.version, row.evaluated
+    if evaluated is None or evaluated.run.status != EvalRun.Status.FAILED:
+        return Verdict("good", "circle-check", f"{version} is live.", "")
+    detail = f"{evaluated.num_passed} of {evaluated.num_repeats} repeats passed in its newest run."
+    return Verdict("warn", "alert-triangle", f"{version} is live, and fails golden tests.", detail)
 
 
 def _evaluated_verdict(version: Version, status: EvalRun.Status, detail: str) -> Verdict:
