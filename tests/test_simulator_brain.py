@@ -12,7 +12,8 @@ from agents.demo.records import prompt_of, shop_records
 from agents.demo.shop import MemoryWorld
 from agents.demo.verdicts import judge
 from agents.llm.simulator.brain import answer
-from agents.llm.simulator.reading import Kind, read_message
+from agents.llm.simulator.reading import read_message
+from agents.llm.simulator.wishes import Kind
 from agents.runtime.calls import SUGGESTED
 from agents.runtime.journal import messages_of
 from agents.tools.registry import contracts

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.demo import scenarios
-from agents.demo.scenarios import Case, Expectation
+from agents.demo.scenarios import SCENARIOS
+from agents.demo.scenarios.case import Case, Expectation, Talk
 from agents.demo.shop import MemoryWorld
 
 Records = Mapping[str, Mapping[str, dict[str, Any]]]
@@ -60,7 +60,7 @@ def everyday_tasks(records: Records, num_tasks: int, seed: int) -> list[Customer
 def _tasks(
     records: Records,
     rng: random.Random,
-    order: Iterator[tuple[str, Callable[[Case], scenarios.Talk | None]]],
+    order: Iterator[tuple[str, Callable[[Case], Talk | None]]],
     num_tasks: int,
 ) -> Iterator[CustomerTask]:
     users = list(records["user"].values())
@@ -86,16 +86,16 @@ def _tasks(
             break
 
 
-def _in_turn() -> Iterator[tuple[str, Callable[[Case], scenarios.Talk | None]]]:
+def _in_turn() -> Iterator[tuple[str, Callable[[Case], Talk | None]]]:
     while True:
-        yield from ((name, scenario) for name, (scenario, _) in scenarios.SCENARIOS.items())
+        yield from ((name, scenario) for name, (scenario, _) in SCENARIOS.items())
 
 
 def _by_weight(
     rng: random.Random,
-) -> Iterator[tuple[str, Callable[[Case], scenarios.Talk | None]]]:
-    names = list(scenarios.SCENARIOS)
-    weights = [scenarios.SCENARIOS[name][1] for name in names]
+) -> Iterator[tuple[str, Callable[[Case], Talk | None]]]:
+    names = list(SCENARIOS)
+    weights = [SCENARIOS[name][1] for name in names]
     while True:
         name = rng.choices(names, weights)[0]
-        yield name, scenarios.SCENARIOS[name][0]
+        yield name, SCENARIOS[name][0]

@@ -18,7 +18,7 @@ from agents.llm.simulator.decisions import (
 )
 from agents.llm.simulator.matching import product_named
 from agents.llm.simulator.mind import Awaiting, Mind, Wish
-from agents.llm.simulator.reading import Kind
+from agents.llm.simulator.wishes import Kind
 
 _ABOUT_DELIVERY = re.compile(r"\b(?:arrive|delivered|come|get here|be here)\b", re.IGNORECASE)
 

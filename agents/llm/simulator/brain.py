@@ -11,8 +11,8 @@ from typing import Any
 from agents.llm.simulator import answers, changes, swaps, words
 from agents.llm.simulator.decisions import Call, Close, Decision, Say, out_of_scope, summary_of
 from agents.llm.simulator.mind import Attempt, Mind, Wish
-from agents.llm.simulator.reading import Kind
 from agents.llm.simulator.rules import rules_of
+from agents.llm.simulator.wishes import Kind
 
 MAX_UNCLEAR = 2
 _STEPS: dict[Kind, Callable[[Mind, Wish], Decision]] = {

@@ -6,7 +6,8 @@ from typing import Any
 from agents.llm.simulator import words
 from agents.llm.simulator.matching import orders_named
 from agents.llm.simulator.mind import Awaiting, Mind, Wish
-from agents.llm.simulator.reading import Kind, method_in
+from agents.llm.simulator.reading import method_in
+from agents.llm.simulator.wishes import Kind
 
 MAX_ORDERS_SEARCHED = 8
 FITTING: dict[Kind, tuple[str, ...]] = {

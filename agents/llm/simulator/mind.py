@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.llm.simulator.reading import Ask, Kind, Reading, read_message
+from agents.llm.simulator.reading import Reading, read_message
 from agents.llm.simulator.rules import Rules
+from agents.llm.simulator.wishes import Ask, Kind
 
 ACTIONS = {
     "cancel_pending_order": Kind.CANCEL,
