@@ -98,7 +98,7 @@ def load_demo(*, staff: DemoStaff) -> DemoProjects:
 
 def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -> None:
     now = database_now()
-    _store_records()
+    store_records()
     agent = _make_agent(shop, staff, model_url)
     versions = _write_versions(agent, staff)
     sessions = past_sessions(
@@ -137,7 +137,8 @@ def _numbers() -> range:
     return range(1, NUM_PROMPTS + 1)
 
 
-def _store_records() -> None:
+def store_records() -> None:
+    """Write the demo shop's records, unless they are there."""
     ShopRecord.objects.bulk_create(
         (
             ShopRecord(dataset=DATASET, kind=kind, key=key, data=record)
