@@ -5,15 +5,18 @@ Prompts are compared by line, and changed lines by word; everything else by fiel
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
 Kind = Literal["same", "removed", "added", "skipped"]
+Opcode = tuple[str, int, int, int, int]
 
 _TOKENS = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")
 _MAX_TOKENS = 3_000
+# Under this share of common text, two lines read better one after the other than word by word.
+_MIN_KEPT = 0.35
 _MIN_SKIPPED_LINES = 3
 
 
@@ -135,9 +138,12 @@ def _changed_lines(removed: str, added: str) -> Iterator[Piece]:
     if not old or not new or max(len(old), len(new)) > _MAX_TOKENS:
         yield from _change(removed, added)
         return
+    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    if _share_kept(opcodes, old, new) < _MIN_KEPT:
+        yield from _change(removed, added)
+        return
     gone: list[str] = []
     come: list[str] = []
-    opcodes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     for index, (tag, i, j, k, m) in enumerate(opcodes):
         text = "".join(old[i:j])
         is_between = 0 < index < len(opcodes) - 1
@@ -149,6 +155,13 @@ def _changed_lines(removed: str, added: str) -> Iterator[Piece]:
         gone, come = [], []
         yield Piece("same", text)
     yield from _change("".join(gone), "".join(come))
+
+
+def _share_kept(opcodes: Sequence[Opcode], old: list[str], new: list[str]) -> float:
+    """Return the share of both texts, 0-1, that stands in common runs worth reading."""
+    runs = ("".join(old[i:j]) for tag, i, j, _, _ in opcodes if tag == "equal")
+    kept = sum(len(run) for run in runs if not _is_chance(run))
+    return 2 * kept / (sum(map(len, old)) + sum(map(len, new)))
 
 
 def _is_chance(text: str) -> bool:
@@ -196,7 +209,7 @@ def _flat(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _flat_value(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and (value or "." not in path):
         for name, inner in value.items():
             yield from _flat_value(f"{path}.{name}", inner)
     else:

@@ -198,6 +198,8 @@ def _layout(days: list[str]) -> dict[str, Any]:
         },
         "xaxis": {
             "type": "category",
+            "categoryorder": "array",
+            "categoryarray": days,
             "tickvals": days[1::2],
             "ticktext": labels[1::2],
             "showgrid": False,
