@@ -56,11 +56,9 @@ def ready_for(arguments: Sequence[str]) -> Iterator[None]:
 
 def _prepare(name: str, *, is_help: bool, stack: contextlib.ExitStack) -> None:
     environment = read_environment()
-    if is_help or (name in _WITHOUT_DATABASE and name != "up"):
+    if is_help or name in _WITHOUT_DATABASE:
         return
     prepare_home(environment)
-    if name == "up":
-        return
     if environment.is_embedded:
         stack.enter_context(Lease(place_of(environment)))
     if name not in _WITH_ANY_SCHEMA:

@@ -1,9 +1,10 @@
-"""How a child learns that its parent is gone, so that nothing is left behind by `kill -9`."""
+"""How a process learns that its parent is gone, or was asked to stop."""
 
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -24,3 +25,20 @@ def die_with_parent(number: signal.Signals, *, parent: int = 0) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if parent and os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def is_make_interrupted() -> bool:
+    """Say whether this process's parent is a `make` that got a SIGINT (Linux only).
+
+    At a terminal, Ctrl-C reaches make and us. A SIGINT that is sent to make alone it keeps: its
+    handler, in which the signal is blocked, waits for us to end.
+    """
+    parent = Path("/proc") / str(os.getppid())
+    try:
+        name = (parent / "comm").read_text().strip()
+        status = (parent / "status").read_text()
+    except OSError:
+        return False
+    blocked = next((line for line in status.splitlines() if line.startswith("SigBlk:")), "x:0")
+    mask = int(blocked.split(":")[1], 16)
+    return name in {"make", "gmake"} and bool(mask >> (signal.SIGINT - 1) & 1)

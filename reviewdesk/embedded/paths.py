@@ -43,6 +43,11 @@ def database_parameters_of(environment: Environment) -> dict[str, str]:
     return {"host": str(socket_directory(environment)), "dbname": DATABASE, "user": ROLE}
 
 
+def welcome_file(environment: Environment) -> Path:
+    """Return the file with what the terminal says when the desk is ready: who may sign in."""
+    return environment.home / "welcome"
+
+
 def secret_key_of(environment: Environment) -> str:
     """Return the home's secret key, making one on first use; without a home, one for this process.
 

@@ -48,12 +48,13 @@ def may_load_demo() -> bool:
 def make_demo_people() -> None:
     """Make the accounts that are missing; accounts that exist stay as they are."""
     known = set(User.objects.values_list("email", flat=True))
-    password = make_password(PASSWORD)  # once: each takes a fifth of a second, on purpose
-    User.objects.bulk_create(
-        User(username=person.email, email=person.email, password=password, name=person.name)
-        for person in PEOPLE
-        if person.email not in known
-    )
+    missing = [person for person in PEOPLE if person.email not in known]
+    if missing:
+        password = make_password(PASSWORD)  # once: each takes a fifth of a second, on purpose
+        User.objects.bulk_create(
+            User(username=person.email, email=person.email, password=password, name=person.name)
+            for person in missing
+        )
 
 
 @transaction.atomic

@@ -6,9 +6,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from reviewdesk.embedded.paths import welcome_file
 from reviewdesk.embedded.schema import check_server, migrate
-from reviewdesk.people.demo import may_load_demo
-from reviewdesk.people.setup import offer_setup
+from reviewdesk.environment import Environment
+from reviewdesk.people.demo import may_load_demo, sign_in_lines
+from reviewdesk.people.setup import offer_setup, read_setup_token
 
 
 class Command(BaseCommand):
@@ -18,14 +20,24 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        environment: Environment = settings.ENVIRONMENT
         check_server()
         if migrate():
             self.stdout.write("The tables are up to date")
-        environment = settings.ENVIRONMENT
-        if environment.has_demo and may_load_demo():
+        is_demo = environment.has_demo and may_load_demo()
+        if is_demo:
             call_command("load_demo", stdout=self.stdout)
         elif environment.has_demo:
             self.stdout.write(
                 "The demo is left out: this desk has people of its own (REVIEWDESK_DEMO=0 says so)"
             )
         offer_setup(environment.home)
+        welcome_file(environment).write_text("\n".join(_welcome(environment, is_demo=is_demo)))
+
+
+def _welcome(environment: Environment, *, is_demo: bool) -> list[str]:
+    token = read_setup_token(environment.home)
+    if token:
+        url = f"http://127.0.0.1:{environment.port}/setup/{token}/"
+        return [f"Nobody has an account yet. Make the first one at {url}"]
+    return sign_in_lines() if is_demo else []
