@@ -6,7 +6,6 @@ import pghistory
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from agents.demo.load import DemoStaff
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Role
 from traces.models import Project
@@ -44,6 +43,11 @@ def may_load_demo() -> bool:
     return not others.filter(is_active=True).exists()
 
 
+def is_demo_loaded() -> bool:
+    """Say whether the demo's people are here: they come with the demo, or not at all."""
+    return User.objects.filter(email=PEOPLE[0].email).exists()
+
+
 @transaction.atomic
 def make_demo_people() -> None:
     """Make the accounts that are missing; accounts that exist stay as they are."""
@@ -74,23 +78,12 @@ def join_wholesale_project(*, project: Project) -> None:
     """Give the admin alone a role in the demo's second project: the others never see it."""
     with pghistory.context(action="load the demo"):
         Membership.objects.get_or_create(
-            project=project, user=_person(Role.ADMIN)[0], defaults={"role": Role.ADMIN}
+            project=project, user=people_as(Role.ADMIN)[0], defaults={"role": Role.ADMIN}
         )
 
 
-def demo_staff() -> DemoStaff:
-    """Return who did what in the demo's past."""
-    ada, mia = _person(Role.REVIEWER)
-    return DemoStaff(
-        reviewers=(ada, mia),
-        support=_person(Role.SUPPORT)[0],
-        engineer=_person(Role.ENGINEER)[0],
-        lead=_person(Role.LEAD)[0],
-        admin=_person(Role.ADMIN)[0],
-    )
-
-
-def _person(role: Role) -> list[User]:
+def people_as(role: Role) -> list[User]:
+    """Return the demo's people of one role, in the order of `PEOPLE`."""
     emails = [person.email for person in PEOPLE if person.role is role]
     return [User.objects.get(email=email) for email in emails]
 

@@ -3,15 +3,17 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from agents.demo.load import load_demo
+from agents.demo.load import DemoStaff, load_demo
 from reviewdesk.people.demo import (
-    demo_staff,
     join_demo_project,
     join_wholesale_project,
     make_demo_people,
     may_load_demo,
+    people_as,
 )
+from reviewdesk.people.roles import Role
 
 
 class Command(BaseCommand):
@@ -19,6 +21,7 @@ class Command(BaseCommand):
 
     help = "Load the demo shop, unless people of its own use this desk."
 
+    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         if not may_load_demo():
             raise CommandError(
@@ -26,6 +29,17 @@ class Command(BaseCommand):
                 "the demo is loaded only into a desk without them."
             )
         make_demo_people()
-        projects = load_demo(staff=demo_staff())
+        projects = load_demo(staff=_staff())
         join_demo_project(project=projects.shop)
         join_wholesale_project(project=projects.wholesale)
+
+
+def _staff() -> DemoStaff:
+    ada, mia = people_as(Role.REVIEWER)
+    return DemoStaff(
+        reviewers=(ada, mia),
+        support=people_as(Role.SUPPORT)[0],
+        engineer=people_as(Role.ENGINEER)[0],
+        lead=people_as(Role.LEAD)[0],
+        admin=people_as(Role.ADMIN)[0],
+    )

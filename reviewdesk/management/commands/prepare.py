@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from reviewdesk.embedded.paths import welcome_file
 from reviewdesk.embedded.schema import check_server, migrate
 from reviewdesk.environment import Environment
-from reviewdesk.people.demo import may_load_demo, sign_in_lines
+from reviewdesk.people.demo import is_demo_loaded, may_load_demo, sign_in_lines
 from reviewdesk.people.setup import offer_setup, read_setup_token
 
 
@@ -25,9 +25,11 @@ class Command(BaseCommand):
         if migrate():
             self.stdout.write("The tables are up to date")
         is_demo = environment.has_demo and may_load_demo()
-        if is_demo:
+        if is_demo and not is_demo_loaded():
+            self.stdout.write("Loading the demo")
+            self.stdout.flush()
             call_command("load_demo", stdout=self.stdout)
-        elif environment.has_demo:
+        elif environment.has_demo and not is_demo:
             self.stdout.write(
                 "The demo is left out: this desk has people of its own (REVIEWDESK_DEMO=0 says so)"
             )
