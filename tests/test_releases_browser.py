@@ -75,3 +75,16 @@ def test_charts_are_drawn_under_the_policy_and_follow_the_theme(page, live_serve
     light = label.evaluate("element => getComputedStyle(element).fill")
     page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
     expect(label).not_to_have_css("fill", light)
+
+
+def test_new_key_is_copied(page, live_server):
+    project = make_project(slug="shop")
+    sign_page_in(page, make_user(Role.ADMIN, project), live_server)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/p/shop/settings/keys/")
+    page.get_by_label("Name").fill("Helpdesk bridge")
+    page.get_by_role("button", name="Make the key").click()
+    key = page.get_by_label("Key of Helpdesk bridge").input_value()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == key
