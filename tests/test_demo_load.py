@@ -75,6 +75,8 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     assert levels.pop("return_delivered_order_items") == Level.APPROVE
     assert set(levels.values()) == {Level.AUTONOMOUS}
 
+    decided = ToolApproval.objects.exclude(status=ToolApproval.Status.WAITING)
+    assert set(decided.values_list("status", flat=True)) == {"approved", "edited", "rejected"}
     approval = ToolApproval.objects.filter(status=ToolApproval.Status.WAITING).first()
     assert approval is not None
     server = ModelServer(ScriptedBrain()).start()

@@ -58,7 +58,7 @@ def past_labels(
     for position, session in enumerate(sessions):
         age = 1 - position / len(sessions)
         attention = 1.35 if session.verdict.fault else 0.9
-        if rng.random() < SHARE_LABELLED * attention * (0.65 + 0.6 * age):
+        if rng.random() < SHARE_LABELLED * attention * (0.85 + 0.25 * age):
             author = rng.choices(authors, [5, 4, *([2] * (len(authors) - 2))])[0]
             labels.append(_label(session, author, rng, now))
     return sorted([*labels, *_second_labels(labels, authors, rng, now)], key=_completed_at)

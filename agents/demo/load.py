@@ -13,17 +13,15 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from agents.config import Limits, VersionConfig
-from agents.demo.customers import CustomerTask, everyday_tasks
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
+from agents.demo.today import run_today
 from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, Level, ShopRecord, Tier, Version
 from agents.releases.propose import create_version
-from agents.runtime.loop import advance
-from agents.runtime.start import start_run
 from agents.tools.autonomy import change_level, database_now, give_tool, lift_ceiling
 from agents.tools.registry import contracts
 from traces.ingest.store import store_sessions
@@ -117,7 +115,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         now=now,
     )
     agent.refresh_from_db()
-    _start_waiting_runs(agent, staff, sessions)
+    run_today(agent=agent, by=staff.support, known={past.task.first for past in sessions})
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 
@@ -218,27 +216,3 @@ def _store_wholesale(wholesale: Project, sessions: list[PastSession]) -> None:
     ensure_label_set(wholesale)
     resolved = [each.record for each in sessions if each.verdict.outcome == "resolved"]
     store_sessions(project=wholesale, records=resolved[-_NUM_WHOLESALE:])
-
-
-def _start_waiting_runs(agent: Agent, staff: DemoStaff, sessions: list[PastSession]) -> None:
-    """Start today's runs; those that want to refund wait for a person."""
-    known = {session.task.first for session in sessions}
-    fresh = [
-        task for task in everyday_tasks(shop_records(), 150, seed=3) if task.first not in known
-    ]
-    for scenario in ("return_two_items", "where_is_it", "return_one_item"):
-        task = _at_once(scenario, fresh)
-        run = start_run(
-            agent=agent,
-            run_input=task.run_input,
-            customer=task.customer,
-            started_by=staff.support,
-            metadata={"task": task.key},
-        )
-        advance(run.pk)
-
-
-def _at_once(scenario: str, tasks: list[CustomerTask]) -> CustomerTask:
-    """Return a task of a customer who says at once who it is: it says less afterwards."""
-    chosen = [task for task in tasks if task.scenario == scenario]
-    return min(chosen, key=lambda task: len(task.turns))
