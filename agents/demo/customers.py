@@ -10,7 +10,6 @@ from typing import Any
 
 from agents.demo.scenarios import SCENARIOS
 from agents.demo.scenarios.case import Case, Expectation, Talk
-from agents.demo.shop import MemoryWorld
 
 Records = Mapping[str, Mapping[str, dict[str, Any]]]
 NUM_TASKS = 48
@@ -69,7 +68,7 @@ def _tasks(
     while made < num_tasks:
         name, scenario = next(order)
         for user in rng.sample(users, len(users)):
-            talk = scenario(Case(user, MemoryWorld(records), rng))
+            talk = scenario(Case(user, records, rng))
             if talk is None or talk.first in used:
                 continue
             used.add(talk.first)

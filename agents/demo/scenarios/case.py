@@ -1,10 +1,9 @@
 """A customer to make a task for, and what a task holds."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from agents.demo.shop import MemoryWorld
 
 THANKS = ("Thanks, that's all.", "Thank you.", "Great, thanks.", "Perfect, bye.")
 YES = ("Yes, please.", "Yes, go ahead.", "yes", "Yes, that is right.", "Yes please, do it.")
@@ -46,12 +45,12 @@ class Case:
 
     Attributes:
         user: The customer's profile.
-        world: The whole shop, fresh.
+        records: The whole shop, by kind and key; not to be changed.
         rng: Decides which order and which words.
     """
 
     user: dict[str, Any]
-    world: MemoryWorld
+    records: Mapping[str, Mapping[str, dict[str, Any]]]
     rng: random.Random
 
     def pick(self, *texts: str) -> str:
@@ -60,11 +59,11 @@ class Case:
 
     def order(self, *statuses: str, num_items: int = 1) -> dict[str, Any] | None:
         """Return one of the customer's orders with a status and so many items, or None."""
-        orders = [self.world.get("order", key) for key in self.user["orders"]]
+        orders = [self.records["order"][key] for key in self.user["orders"]]
         fitting = [
             order
             for order in orders
-            if order and order["status"] in statuses and len(order["items"]) >= num_items
+            if order["status"] in statuses and len(order["items"]) >= num_items
         ]
         return self.rng.choice(fitting) if fitting else None
 
@@ -105,7 +104,7 @@ class Case:
     def swap(self, order: dict[str, Any], index: int, *, is_available: bool = True) -> Any:
         """Return (item, variant, key of the one option that differs), or None."""
         item = order["items"][index]
-        product = self.world.get("product", item["product_id"]) or {"variants": {}}
+        product = self.records["product"][item["product_id"]]
         found = []
         for variant in product["variants"].values():
             differing = [

@@ -16,7 +16,7 @@ from agents.demo.scenarios.case import (
 
 def order_of_somebody_else(case: Case) -> Talk | None:
     """Ask for, or cancel, the order of another customer."""
-    orders = sorted(case.world.records["order"].values(), key=lambda order: str(order["order_id"]))
+    orders = sorted(case.records["order"].values(), key=lambda order: str(order["order_id"]))
     others = [each for each in orders if each["user_id"] != case.user["user_id"]]
     number = case.rng.choice([each for each in others if each["status"] == "pending"])["order_id"]
     wish = case.pick(

@@ -119,8 +119,8 @@ def pay_otherwise(case: Case) -> Talk | None:
 
 def forgot_the_number(case: Case) -> Talk | None:
     """Name the product instead of the order."""
-    orders = [case.world.get("order", key) for key in case.user["orders"]]
-    pending = [order for order in orders if order and order["status"] == "pending"]
+    orders = [case.records["order"][key] for key in case.user["orders"]]
+    pending = [order for order in orders if order["status"] == "pending"]
     if len(orders) < 2 or not pending or orders[-1] is pending[0]:
         return None
     order = pending[0]

@@ -38,7 +38,9 @@ def asks_what_nobody_knows(case: Case) -> Talk | None:
 
 def asks_for_versions(case: Case) -> Talk | None:
     """Ask which versions of a product there are."""
-    name = case.rng.choice(sorted(case.world.products())).lower()
+    name = case.rng.choice(
+        sorted(product["name"] for product in case.records["product"].values())
+    ).lower()
     first = case.pick(
         f"Hello, which versions of the {name} do you have in stock?",
         f"Hi, how much is the {name}, and what options are there?",
