@@ -124,16 +124,22 @@ def level_for_effect(*, agent: Agent, tool: str, now: datetime) -> EffectiveLeve
 
 
 def change_level(
-    *, agent_tool: AgentTool, level: Level, reason: str, by: AbstractBaseUser
+    *,
+    agent_tool: AgentTool,
+    level: Level,
+    reason: str,
+    by: AbstractBaseUser,
+    was: Level | None = None,
 ) -> AgentTool:
     """Set a tool's own level, with who and why; runs in progress obey before their next effect.
 
     Raises:
-        AutonomyError: No reason is given, or the level is already so.
+        AutonomyError: No reason is given, the level is already so, or it is no longer `was`.
     """
     reason = _checked(reason)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="level"):
         row = AgentTool.objects.select_for_update().get(pk=agent_tool.pk)
+        _check_unchanged(row.name, Level(row.level), was)
         if row.level == level:
             raise AutonomyError(f"{row.name} is at {level.label} already; nothing was changed.")
         row.level, row.reason, row.changed_by_id = level, reason, by.pk
@@ -174,15 +180,18 @@ def take_tool(*, agent_tool: AgentTool, reason: str, by: AbstractBaseUser) -> No
         AgentTool.objects.select_for_update().filter(pk=agent_tool.pk).delete()
 
 
-def change_ceiling(*, agent: Agent, level: Level, reason: str, by: AbstractBaseUser) -> Agent:
+def change_ceiling(
+    *, agent: Agent, level: Level, reason: str, by: AbstractBaseUser, was: Level | None = None
+) -> Agent:
     """Set the highest level of all of an agent's tools.
 
     Raises:
-        AutonomyError: No reason is given, or the ceiling is already so.
+        AutonomyError: No reason is given, the ceiling is already so, or it is no longer `was`.
     """
     reason = _checked(reason)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="ceiling"):
         row = Agent.objects.select_for_update().get(pk=agent.pk)
+        _check_unchanged(f"The ceiling of {row}", Level(row.ceiling), was)
         if row.ceiling == level:
             raise AutonomyError(f"The ceiling of {row} is {level.label} already.")
         row.ceiling = level
@@ -241,6 +250,14 @@ def database_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def _check_unchanged(what: str, now: Level, was: Level | None) -> None:
+    if was is not None and now != was:
+        raise AutonomyError(
+            f"{what} is at {now.label} now, no longer at {was.label}: somebody changed it "
+            "meanwhile. Nothing was changed; look again and decide anew."
+        )
 
 
 def _checked(reason: str) -> str:

@@ -1,9 +1,23 @@
 """Addresses of the Autonomy screen."""
 
 from django.urls import path
-from django.views.generic import RedirectView
+
+from reviewdesk.screens.autonomy import actions, agent_actions, views
+
+_TOOL = "agents/<slug:agent>/tools/<slug:tool>"
 
 app_name = "autonomy"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="sessions:index"), name="index"),
+    path("", views.index, name="index"),
+    path("agents/<slug:agent>/", views.agent, name="agent"),
+    path(
+        "agents/<slug:agent>/change-ceiling/", agent_actions.change_ceiling, name="change_ceiling"
+    ),
+    path("agents/<slug:agent>/give-tool/", agent_actions.give_tool, name="give_tool"),
+    path("agents/<slug:agent>/start-run/", agent_actions.start_run, name="start_run"),
+    path(f"{_TOOL}/", views.tool, name="tool"),
+    path(f"{_TOOL}/change-level/", actions.change_level, name="change_level"),
+    path(f"{_TOOL}/lift-ceiling/", actions.lift_ceiling, name="lift_ceiling"),
+    path(f"{_TOOL}/end-lift/", actions.end_lift, name="end_lift"),
+    path(f"{_TOOL}/take/", actions.take_tool, name="take_tool"),
 ]

@@ -1,0 +1,101 @@
+"""What the Autonomy screen does to a tool: one POST address each, named like its function."""
+
+from django.http import Http404, HttpResponse
+from django.views.decorators.http import require_POST
+
+from agents.errors import AutonomyError
+from agents.models import Agent, AgentTool, CeilingLift, Level, Tier
+from agents.tools import autonomy
+from reviewdesk.people.access import DeskRequest, agent_for, require
+from reviewdesk.people.roles import Permission
+from reviewdesk.screens.autonomy.answers import permission_for, tool_changed, tool_page
+from reviewdesk.screens.autonomy.forms import LevelForm, LiftForm, ReasonForm
+from reviewdesk.screens.autonomy.views import contract_or_404
+
+
+@require_POST
+def change_level(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """Set a tool's level; lowering and raising take different permissions."""
+    found, contract = agent_for(request, slug, agent), contract_or_404(tool)
+    agent_tool = _agent_tool(found, contract.name)
+    form = LevelForm(request.POST)
+    if not form.is_valid():
+        return tool_page(request, found, contract, status=422, level_form=form)
+    was, level = form.chosen()
+    require(request, permission_for(was, level))
+    reason = form.cleaned_data["reason"]
+    try:
+        autonomy.change_level(
+            agent_tool=agent_tool, level=level, reason=reason, by=request.user, was=was
+        )
+    except AutonomyError as error:
+        problem = str(error)
+        return tool_page(request, found, contract, status=409, level_form=form, problem=problem)
+    text = f"{contract.name} went from {was.label} to {level.label} on {found}."
+    return tool_changed(request, found, contract, text)
+
+
+@require_POST
+def lift_ceiling(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """Let the tier of this tool go above its ceiling until a date."""
+    found = agent_for(request, slug, agent, Permission.RAISE_AUTONOMY)
+    contract = contract_or_404(tool)
+    form = LiftForm(request.POST)
+    if not form.is_valid():
+        return tool_page(request, found, contract, status=422, lift_form=form)
+    try:
+        autonomy.lift_ceiling(
+            agent=found,
+            tier=contract.tier,
+            level=Level.AUTONOMOUS,
+            reason=form.cleaned_data["reason"],
+            expires_at=form.expires_at(),
+            by=request.user,
+        )
+    except AutonomyError as error:
+        form.add_error("until", str(error))
+        return tool_page(request, found, contract, status=422, lift_form=form)
+    text = f"The ceiling of {contract.tier.label} is lifted on {found}."
+    return tool_changed(request, found, contract, text)
+
+
+@require_POST
+def end_lift(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """End the lift of this tool's tier at once."""
+    found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
+    contract = contract_or_404(tool)
+    lift = _lift(found, contract.tier)
+    form = ReasonForm(request.POST, prefix="end")
+    if not form.is_valid():
+        return tool_page(request, found, contract, status=422, end_lift_form=form)
+    autonomy.end_lift(lift=lift, reason=form.cleaned_data["reason"], by=request.user)
+    text = f"The lift of {contract.tier.label} on {found} has ended."
+    return tool_changed(request, found, contract, text)
+
+
+@require_POST
+def take_tool(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """Take a tool from an agent."""
+    found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
+    contract = contract_or_404(tool)
+    agent_tool = _agent_tool(found, contract.name)
+    form = ReasonForm(request.POST, prefix="take")
+    if not form.is_valid():
+        return tool_page(request, found, contract, status=422, take_form=form)
+    reason = form.cleaned_data["reason"]
+    autonomy.take_tool(agent_tool=agent_tool, reason=reason, by=request.user)
+    return tool_changed(request, found, contract, f"{found} has {contract.name} no more.")
+
+
+def _agent_tool(agent: Agent, name: str) -> AgentTool:
+    found = AgentTool.objects.filter(agent=agent, name=name).first()
+    if found is None:
+        raise Http404(f"{agent} is not given {name}.")
+    return found
+
+
+def _lift(agent: Agent, tier: Tier) -> CeilingLift:
+    found = CeilingLift.objects.filter(agent=agent, tier=tier).first()
+    if found is None:
+        raise Http404(f"The ceiling of {tier.label} is not lifted on {agent}.")
+    return found

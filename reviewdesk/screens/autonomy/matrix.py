@@ -1,0 +1,150 @@
+"""The matrix of tools by agents: what holds in each cell, and how often it was called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from agents.models import Agent, AgentTool, Tier
+from agents.tools.autonomy import EffectiveLevel, effective_level
+from agents.tools.contract import ToolContract
+from agents.tools.registry import contracts
+from traces.models import Project
+
+DAYS = 30
+_SECOND = 1_000_000_000
+
+_GROUPS = {
+    Tier.READ: "Reads",
+    Tier.READ_SENSITIVE: "Sensitive reads",
+    Tier.WRITE_REVERSIBLE: "Writes that can be undone",
+    Tier.WRITE_IRREVERSIBLE: "Writes that cannot be undone",
+    Tier.MONEY: "Money",
+}
+
+# Golden tests' runs are left out: nobody decided to trust them with anything.
+_CALLS = """
+    SELECT session.agent_name, span.name, count(*), count(*) FILTER (WHERE span.status = 'error')
+    FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
+    WHERE session.project_id = %s AND session.started_at >= %s AND NOT session.is_golden
+        AND span.start_ns >= %s AND span.kind = 'tool'
+    GROUP BY session.agent_name, span.name
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One tool of one agent.
+
+    Attributes:
+        agent: With its live version.
+        agent_tool: None where the agent is not given the tool.
+        effective: What holds now; None like `agent_tool`.
+    """
+
+    agent: Agent
+    agent_tool: AgentTool | None
+    effective: EffectiveLevel | None
+
+    @property
+    def held_by(self) -> str:
+        """Return what holds the tool's own level back, in one word, or nothing."""
+        if self.effective is None or not self.effective.is_held_back:
+            return ""
+        names = [limit.name for limit in self.effective.binding]
+        return "ceiling" if "tier" in names else "agent's ceiling"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tool over all agents, with its calls of the last `DAYS` days."""
+
+    contract: ToolContract
+    cells: tuple[Cell, ...]
+    num_calls: int
+    num_failed: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tools of one tier."""
+
+    tier: Tier
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All tools by tier, all agents by name."""
+
+    agents: tuple[Agent, ...]
+    groups: tuple[Group, ...]
+
+    def cell(self, agent: Agent, tool: str) -> Cell:
+        """Return the cell of an agent and a tool that exists."""
+        rows = (row for group in self.groups for row in group.rows if row.contract.name == tool)
+        return next(cell for row in rows for cell in row.cells if cell.agent == agent)
+
+    @property
+    def num_held_back(self) -> int:
+        """Return how many cells are held back."""
+        rows = [row for group in self.groups for row in group.rows]
+        return sum(bool(cell.held_by) for row in rows for cell in row.cells)
+
+
+def read_matrix(project: Project, *, now: datetime) -> Matrix:
+    """Return the project's matrix. Four queries, whatever its size."""
+    agents = agents_with_tools(project)
+    calls = _count_calls(project, now)
+    by_tier: dict[Tier, list[Row]] = {tier: [] for tier in Tier}
+    for contract in contracts():
+        row = _row(contract, agents, calls, now)
+        by_tier[contract.tier].append(row)
+    groups = (Group(tier, _GROUPS[tier], tuple(rows)) for tier, rows in by_tier.items() if rows)
+    return Matrix(tuple(agents), tuple(groups))
+
+
+def agents_with_tools(project: Project) -> list[Agent]:
+    """Return the project's agents by name, with live version, tools and lifts. Three queries."""
+    agents = list(
+        Agent.objects.filter(project=project)
+        .select_related("live_version")
+        .prefetch_related("tools", "ceiling_lifts")
+        .order_by("name", "pk")
+    )
+    for agent in agents:
+        # So that `effective_level` finds the lifts without asking again.
+        for agent_tool in agent.tools.all():
+            agent_tool.agent = agent
+    return agents
+
+
+def _row(
+    contract: ToolContract,
+    agents: Sequence[Agent],
+    calls: dict[tuple[str, str], tuple[int, int]],
+    now: datetime,
+) -> Row:
+    counts = [calls.get((agent.slug, contract.name), (0, 0)) for agent in agents]
+    return Row(
+        contract=contract,
+        cells=tuple(_cell(agent, contract, now) for agent in agents),
+        num_calls=sum(count for count, _ in counts),
+        num_failed=sum(failed for _, failed in counts),
+    )
+
+
+def _cell(agent: Agent, contract: ToolContract, now: datetime) -> Cell:
+    given = next((each for each in agent.tools.all() if each.name == contract.name), None)
+    return Cell(agent, given, effective_level(given, now=now) if given else None)
+
+
+def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
+    since = int(now.timestamp() - DAYS * 86_400)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CALLS, [project.pk, datetime.fromtimestamp(since, now.tzinfo), since * _SECOND]
+        )
+        return {(agent, tool): (calls, failed) for agent, tool, calls, failed in cursor.fetchall()}
