@@ -74,7 +74,9 @@ def manage(home: Path, *arguments: str, **overrides: str) -> "subprocess.Complet
 
 
 @contextlib.contextmanager
-def running_desk(home: Path, *, port: int = 0, **overrides: str) -> Iterator[Desk]:
+def running_desk(
+    home: Path, *, port: int = 0, seconds: float = 60, **overrides: str
+) -> Iterator[Desk]:
     """Run `manage.py up` and wait until it is ready."""
     port = port or free_port()
     output = home.parent / f"{home.name}-{time.monotonic_ns()}.log"
@@ -87,7 +89,7 @@ def running_desk(home: Path, *, port: int = 0, **overrides: str) -> Iterator[Des
         )
     desk = Desk(home, port, output, process)
     try:
-        desk.wait_for("reviewdesk is ready at")
+        desk.wait_for("reviewdesk is ready at", seconds)
         yield desk
     finally:
         if process.poll() is None:
