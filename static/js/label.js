@@ -11,9 +11,9 @@
   const boxes = () => [...form().querySelectorAll("[data-also]")].map((token) => document.getElementById(`also-${token.dataset.also}`));
   const active = () => form().querySelector("[data-question].active");
 
-  const activate = (question) => {
+  const activate = (question, scroll = true) => {
     for (const each of questions()) each.classList.toggle("active", each === question);
-    question?.scrollIntoView({ block: "nearest" });
+    if (scroll) question?.scrollIntoView({ block: "nearest" });
   };
   const next = (after) => {
     const open = asked();
@@ -145,10 +145,20 @@
     }
   });
 
+  // A code that begins with the text comes first, then a title with it, then a definition.
   const search = (text) => {
-    for (const row of form().querySelectorAll("[data-cause]")) {
-      row.hidden = !text.toLowerCase().split(/\s+/).every((word) => row.dataset.words.includes(word));
-    }
+    const wanted = text.trim().toLowerCase();
+    const list = form().querySelector("[data-causes] ul");
+    const score = (row) => {
+      if (!wanted) return 0;
+      if (row.dataset.cause.toLowerCase().startsWith(wanted)) return 0;
+      if (row.querySelector("b").textContent.toLowerCase().includes(wanted)) return 1;
+      return wanted.split(/\s+/).every((word) => row.dataset.words.includes(word)) ? 2 : 9;
+    };
+    const rows = [...list.children].sort((one, other) => score(one) - score(other) || one.dataset.cause.localeCompare(other.dataset.cause));
+    for (const row of rows) row.hidden = score(row) === 9;
+    list.append(...rows);
+    list.scrollTop = 0;
   };
   document.addEventListener("input", (event) => {
     if (event.target.matches("[data-find-cause]")) search(event.target.value);
@@ -200,7 +210,7 @@
     if (!form()) return;
     before = snapshot();
     refresh();
-    activate(asked().find((each) => each.getAttribute("aria-invalid")) ?? asked().find((each) => !answer(each.dataset.question)) ?? asked().at(-1));
+    activate(asked().find((each) => each.getAttribute("aria-invalid")) ?? asked().find((each) => !answer(each.dataset.question)) ?? asked().at(-1), false);
   };
   document.addEventListener("DOMContentLoaded", start);
   document.body.addEventListener("htmx:afterSettle", (event) => {

@@ -58,10 +58,9 @@
       if (part === "talk") added = num;
     }
     document.querySelector("#steps .col-head")?.replaceWith(answer.querySelector("#steps .col-head"));
-    const head = document.getElementById("session-head");
-    if (!head.contains(document.activeElement)) {
-      head.replaceWith(answer.querySelector("#session-head"));
-      window.htmx?.process(document.getElementById("session-head"));
+    for (const id of ["session-head", "session-continue"]) {
+      const old = document.getElementById(id);
+      if (!old.contains(document.activeElement)) old.replaceWith(answer.querySelector(`#${id}`));
     }
     if (added && atEnd) box.scrollTop = box.scrollHeight;
     else if (added && button()) {

@@ -17,10 +17,12 @@ class Pair:
     """A name and its value.
 
     Attributes:
-        name: With its path, such as "items.1.name".
+        group: The place in a list that it belongs to, such as "items 1", or empty.
+        name: With its path from there, such as "options.colour".
         is_code: Whether the text is an id or the like, to be set in mono.
     """
 
+    group: str
     name: str
     text: str
     is_code: bool
@@ -67,7 +69,7 @@ def pairs_of(value: Any) -> Pairs:
         if len(shown) < MAX_ROWS:
             is_code = len(text) < 80 and all(map(_CODE.fullmatch, text.split("\n")))
             clipped = text if len(text) <= MAX_TEXT else text[:MAX_TEXT].rstrip() + "…"
-            shown.append(Pair(name, clipped, is_code))
+            shown.append(Pair(*_grouped(name), clipped, is_code))
     return Pairs(shown, num - len(shown))
 
 
@@ -77,12 +79,16 @@ def pretty(value: Any) -> str:
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield (path, text) of every plain value, depth first, without recursion."""
+    """Yield (path, text) of every plain value: those of an object before what it holds.
+
+    Without recursion: a trace may be nested as deep as it likes.
+    """
     waiting = [(path, value)]
     while waiting:
         name, each = waiting.pop()
         if isinstance(each, dict) and each:
             inner = [(f"{name}.{key}" if name else str(key), part) for key, part in each.items()]
+            inner.sort(key=lambda pair: isinstance(pair[1], dict | list))
             waiting.extend(reversed(inner))
         elif isinstance(each, list) and any(isinstance(part, dict | list) for part in each):
             inner = [(f"{name}.{n}" if name else str(n), part) for n, part in enumerate(each, 1)]
@@ -91,6 +97,15 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
             yield name, "\n".join(_plain(part) for part in each)
         else:
             yield name, _plain(each)
+
+
+def _grouped(path: str) -> tuple[str, str]:
+    """Split a path behind its last number: "items.1.options.colour" is in "items 1"."""
+    parts = path.split(".")
+    last = max((place for place, part in enumerate(parts) if part.isdecimal()), default=-1)
+    if last in (-1, len(parts) - 1):
+        return "", path
+    return " ".join(parts[: last + 1]), ".".join(parts[last + 1 :])
 
 
 def _counted(num: int, name: str) -> str:
