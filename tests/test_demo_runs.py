@@ -75,9 +75,10 @@ def test_a_run_does_step_by_step_what_playing_does(agent: Agent) -> None:
     played = play(run_input=task.run_input, config=config, world=world)
     done = [(step.kind, step.name, step.response) for step in run.steps.order_by("index")]
     assert done == [(step.kind, step.name, step.response) for step in played.steps]
-    tokens = list(run.steps.filter(kind="model").values_list("input_tokens", "output_tokens"))
-    models = [step for step in played.steps if step.kind == "model"]
-    assert tokens == [(step.input_tokens, step.output_tokens) for step in models]
+    models = run.steps.filter(kind="model").order_by("index")
+    tokens = list(models.values_list("input_tokens", "output_tokens"))
+    own = [step for step in played.steps if step.kind == "model"]
+    assert tokens == [(step.input_tokens, step.output_tokens) for step in own]
 
 
 @pytest.mark.parametrize(
