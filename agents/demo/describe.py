@@ -44,7 +44,7 @@ def payment_method_text(method: dict[str, Any]) -> str:
         case "gift_card":
             return f"Gift card ··{method['id'][-4:]}, balance {money(method['balance'])}"
         case "credit_card":
-            return f"{method['brand'].capitalize()} card ··{method['last_four']}"
+            return f"{method['brand'].capitalize()} ··{method['last_four']}"
         case _:
             return "PayPal account"
 

@@ -50,7 +50,7 @@ def method_text(method: dict[str, Any]) -> str:
         case "gift_card":
             return f"your gift card ending in {method['id'][-4:]}"
         case "credit_card":
-            return f"your {method['brand'].capitalize()} card ending in {method['last_four']}"
+            return f"your {method['brand'].capitalize()} ending in {method['last_four']}"
         case _:
             return "your PayPal account"
 
