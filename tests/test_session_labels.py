@@ -62,6 +62,13 @@ def test_draft_is_saved_and_shown_again(client, session):
     assert Label.objects.get().completed_at is None
 
 
+def test_draft_without_javascript_comes_back_to_the_page(client, session):
+    answer = post(client, session, "draft", {"outcome": "partly"})
+    assert answer["Location"] == f"/p/shop/sessions/{session.pk}/"
+    assert "Your draft is saved" in client.get(answer["Location"]).content.decode()
+    assert post(client, session, "draft", {"outcome": "magic"}).status_code == 422
+
+
 def test_completing_goes_on_to_the_next_session(client, session, project):
     older = make_session(project, [customer_span("x")], started_at=session.started_at)
     following = older if older.pk < session.pk else None

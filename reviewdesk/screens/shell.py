@@ -70,10 +70,13 @@ class Shell:
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
-    @property
+    @cached_property
     def membership(self) -> Membership | None:
-        """Return the membership of the current project, if the page is in one."""
-        return membership_of(self._request)
+        """Return the membership of the current project; on other pages, of the first one.
+
+        No query in a project, else one.
+        """
+        return membership_of(self._request) or self._first_membership()
 
     @property
     def project(self) -> Project | None:
@@ -86,6 +89,14 @@ class Shell:
         user = cast(User, self._request.user)
         ids = Membership.objects.filter(user_id=user.pk).values("project")
         return list(Project.objects.filter(pk__in=ids).order_by("name", "pk"))
+
+    def _first_membership(self) -> Membership | None:
+        user = cast(User, self._request.user)
+        memberships = Membership.objects.filter(user_id=user.pk).select_related("project")
+        first = memberships.order_by("project__name", "project_id").first()
+        if first is not None:
+            first.user = user
+        return first
 
     @cached_property
     def menu(self) -> list[MenuEntry]:

@@ -4,12 +4,13 @@ import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from reviewdesk.people.access import DeskRequest, session_for
 from reviewdesk.people.roles import Permission
-from reviewdesk.screens.pages import go_to, render_fragment, render_page
+from reviewdesk.screens.pages import go_to, render_fragment, render_page, wants_fragment
 from reviewdesk.screens.sessions.detail import page_context
 from reviewdesk.screens.sessions.filters import read_filter
 from reviewdesk.screens.sessions.label_form import answers_of, label_panel
@@ -21,17 +22,19 @@ from traces.models import Label, Session
 
 @require_POST
 def save_draft(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
-    """Save the answers as a draft, and say so."""
+    """Save the answers as a draft: quietly as they are given, or as a form that was sent."""
     session = session_for(request, slug, pk, Permission.LABEL)
-    context: dict[str, object] = {"project": session.project, "session": session}
+    if wants_fragment(request):
+        return _autosave(request, session)
     try:
-        context["saved"] = _save(request, session, is_complete=False)
-        status = 200
+        _save(request, session, is_complete=False)
     except InvalidAnswersError as error:
-        context["problem"], status = str(error), 422
+        return _again(request, session, error)
     except LabelCompletedError as error:
-        context["problem"], status = str(error), 409
-    return render_fragment(request, "sessions/detail.html", context, partial="saved", status=status)
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Your draft is saved.")
+    return redirect("sessions:detail", slug, pk)
 
 
 @require_POST
@@ -62,6 +65,18 @@ def reopen(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     url = reverse("sessions:detail", args=[slug, session.pk])
     query = read_filter(request.GET).query
     return go_to(request, f"{url}?{query}" if query else url)
+
+
+def _autosave(request: DeskRequest, session: Session) -> HttpResponse:
+    context: dict[str, object] = {"project": session.project, "session": session}
+    try:
+        context["saved"] = _save(request, session, is_complete=False)
+        status = 200
+    except InvalidAnswersError as error:
+        context["problem"], status = str(error), 422
+    except LabelCompletedError as error:
+        context["problem"], status = str(error), 409
+    return render_fragment(request, "sessions/detail.html", context, partial="saved", status=status)
 
 
 def _save(request: DeskRequest, session: Session, *, is_complete: bool) -> Label:
