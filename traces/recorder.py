@@ -20,6 +20,15 @@ _COLUMNS = (
     "session_id, span_id, parent_id, kind, name, start_ns, duration_ns, status, status_message, "
     "model, input_tokens, output_tokens, cost_usd, input, output, attributes"
 )
+_WRITE = f"""
+INSERT INTO traces_span ({_COLUMNS}) VALUES ({", ".join(["%s"] * 16)})
+ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET
+    duration_ns = excluded.duration_ns, status = excluded.status,
+    status_message = excluded.status_message, model = excluded.model,
+    input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+    cost_usd = excluded.cost_usd, input = excluded.input, output = excluded.output,
+    attributes = excluded.attributes
+"""
 
 
 def open_session(
@@ -55,23 +64,13 @@ def open_session(
 def record_spans(*, session: Session, spans: list[SpanRecord]) -> None:
     """Write spans (a span written before is replaced) and bring the session's totals up to date.
 
-    One transaction, three queries; the session's row stays locked to its end.
+    One transaction, a query per span and three more; the session's row stays locked to its end.
     """
     ensure_partitions(span.start_ns for span in spans)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.executemany(
-                f"""
-                INSERT INTO traces_span ({_COLUMNS}) VALUES ({", ".join(["%s"] * 16)})
-                ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET
-                    duration_ns = excluded.duration_ns, status = excluded.status,
-                    status_message = excluded.status_message, model = excluded.model,
-                    input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
-                    cost_usd = excluded.cost_usd, input = excluded.input,
-                    output = excluded.output, attributes = excluded.attributes
-                """,
-                [_row(session.pk, span) for span in spans],
-            )
+            for span in spans:
+                cursor.execute(_WRITE, _row(session.pk, span))
         refresh_totals([session.pk])
 
 
