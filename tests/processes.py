@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from reviewdesk.embedded.paths import database_home
 from reviewdesk.embedded.ports import free_port
@@ -77,7 +79,15 @@ def manage(home: Path, *arguments: str, **overrides: str) -> "subprocess.Complet
 def running_desk(
     home: Path, *, port: int = 0, seconds: float = 60, **overrides: str
 ) -> Iterator[Desk]:
-    """Run `manage.py up` and wait until it is ready."""
+    """Run `manage.py up` and wait until it is ready; the demo takes longer than `seconds`."""
+    with starting_desk(home, port=port, **overrides) as desk:
+        desk.wait_for("reviewdesk is ready at", seconds)
+        yield desk
+
+
+@contextlib.contextmanager
+def starting_desk(home: Path, *, port: int = 0, **overrides: str) -> Iterator[Desk]:
+    """Run `manage.py up`, and stop it at the end."""
     port = port or free_port()
     output = home.parent / f"{home.name}-{time.monotonic_ns()}.log"
     with output.open("wb") as file:
@@ -89,7 +99,6 @@ def running_desk(
         )
     desk = Desk(home, port, output, process)
     try:
-        desk.wait_for("reviewdesk is ready at", seconds)
         yield desk
     finally:
         if process.poll() is None:
@@ -140,3 +149,23 @@ def as_nobody(function: Callable[[], None]) -> str:
         text = answer.read().decode()
     assert os.waitpid(child, 0)[1] == 0
     return text
+
+
+@contextlib.contextmanager
+def running_redis() -> Iterator[str]:
+    """Run a Redis of its own, and give its URL; skips the test where none is installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("There is no redis-server (apt install redis-server).")
+    port = free_port()
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as server:
+        wait_until(lambda: not is_free(port))
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+def is_free(port: int) -> bool:
+    """Say whether nothing answers on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 
 from reviewdesk.embedded.children import describe_end
 from reviewdesk.embedded.ports import free_port
@@ -18,6 +19,8 @@ from tests.processes import (
     processes_of,
     remove_home,
     running_desk,
+    running_redis,
+    starting_desk,
     wait_until,
 )
 
@@ -74,6 +77,13 @@ def test_commands_without_a_database_make_no_home(home: Path) -> None:
     assert not home.exists()
 
 
+def test_ctrl_c_while_it_starts_stops_it(home: Path) -> None:
+    with starting_desk(home) as desk:
+        desk.wait_for("Making the database")
+        assert desk.stop() == 0
+    assert processes_of(home) == []
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [(3, "ended by itself (exit code 3)"), (-9, "was ended by SIGKILL")],
@@ -109,6 +119,8 @@ def test_dead_children_and_a_dead_database_are_started_again(home: Path) -> None
         os.kill(int((database_of(home) / "data/postmaster.pid").read_text().split()[0]), 9)
         desk.wait_for("The database runs again")
         wait_until(lambda: not what_is_missing(desk.port))
+        assert manage(home, "shell", "-c", SEND_HINT).returncode == 0
+        wait_until(lambda: manage(home, "shell", "-c", COUNT_MESSAGES).stdout.endswith(" 0\n"))
         desk.stop(signal.SIGTERM)
     assert processes_of(home) == []
 
@@ -148,6 +160,15 @@ def test_newer_database_stops_the_start(home: Path) -> None:
 
 
 @pytest.mark.slow
+def test_external_broker_carries_the_messages(home: Path) -> None:
+    with running_redis() as url, running_desk(home, BROKER_URL=url) as desk:
+        assert manage(home, "shell", "-c", SEND_HINT, BROKER_URL=url).returncode == 0
+        wait_until(lambda: redis.from_url(url).llen("celery") == 0)
+        assert manage(home, "shell", "-c", COUNT_MESSAGES).stdout.endswith("no queue\n")
+        assert desk.stop() == 0
+
+
+@pytest.mark.slow
 def test_external_database_serves_a_desk(home: Path) -> None:
     url = os.environ["DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as own:
@@ -164,6 +185,13 @@ def test_external_database_serves_a_desk(home: Path) -> None:
 
 MAKE_PROJECT = "from traces.models import Project; Project.objects.create(slug='kept', name='Kept')"
 COUNT_PROJECTS = "from traces.models import Project; print(Project.objects.count())"
+SEND_HINT = "from agents.runtime.hints import send_hint; send_hint()"
+COUNT_MESSAGES = (
+    "from django.db import connection; cursor = connection.cursor();"
+    "cursor.execute('SELECT to_regclass(%s) IS NULL', ['pgmq.q_celery']); none = cursor.fetchone();"
+    "none[0] or cursor.execute('SELECT count(*) FROM pgmq.q_celery');"
+    "print('there is', 'no queue' if none[0] else cursor.fetchone()[0])"
+)
 TRAVEL = (
     "from django.db import connection;"
     "from django.db.migrations.recorder import MigrationRecorder;"
