@@ -1,17 +1,17 @@
 """What can go wrong with agents, in words for the person who asked.
 
-    AgentsError
-    ├── RunError             a run cannot be started, continued or cancelled
-    ├── ClaimLostError       another worker holds the run now; this one stops without a trace
-    ├── ModelError           a model call failed
-    │   ├── ModelUnavailableError   may be retried
-    │   └── ModelRefusedError       will fail again
-    ├── ApprovalError        a waiting call cannot be decided so
-    │   ├── AlreadyDecidedError
-    │   └── InvalidArgumentsError
-    ├── AutonomyError        a level cannot be changed so
-    ├── GoldenError          a golden test or eval run cannot be made so
-    └── ReleaseError         a version or release cannot be made or decided so
+AgentsError
+├── RunError             a run cannot be started, continued or cancelled
+├── ClaimLostError       another worker holds the run now; this one stops without a trace
+├── ModelError           a model call failed
+│   ├── ModelUnavailableError   may be retried
+│   └── ModelRefusedError       will fail again
+├── ApprovalError        a waiting call cannot be decided so
+│   ├── AlreadyDecidedError
+│   └── InvalidArgumentsError
+├── AutonomyError        a level cannot be changed so
+├── GoldenError          a golden test or eval run cannot be made so
+└── ReleaseError         a version or release cannot be made or decided so
 """
 
 from collections.abc import Sequence

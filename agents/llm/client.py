@@ -71,9 +71,7 @@ def complete(
 
 @lru_cache(maxsize=32)
 def _client(base_url: str | None, api_key: str) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=base_url, api_key=api_key, max_retries=0, timeout=TIMEOUT_SECONDS
-    )
+    return openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=TIMEOUT_SECONDS)
 
 
 def _status_error(
@@ -97,9 +95,7 @@ def _completion(model: str, response: Any) -> Completion:
     if not choices:
         raise ModelRefusedError(f"The model {model!r} answered without a choice.")
     message = choices[0].message
-    calls = tuple(
-        _tool_call(call) for call in message.tool_calls or () if call.type == "function"
-    )
+    calls = tuple(_tool_call(call) for call in message.tool_calls or () if call.type == "function")
     if not calls and not (message.content or "").strip():
         raise ModelRefusedError(f"The model {model!r} answered with neither words nor a call.")
     usage = response.usage
