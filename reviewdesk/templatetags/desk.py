@@ -164,6 +164,12 @@ def duration(ns: int | None) -> str:
 
 
 @register.filter
+def wait(value: timedelta | None) -> str:
+    """Return how long somebody waited: 40 s, 4 min, 2 h; unknown is a dash."""
+    return NOT_KNOWN if value is None else _span_text(value)
+
+
+@register.filter
 def money(value: Decimal | float | None) -> str:
     """Return US dollars: $1,204.50; below a dollar with four decimals; unknown is a dash."""
     if value is None:

@@ -86,14 +86,14 @@ def day_chart(days: Sequence[Day]) -> DayChart | None:
     return DayChart(tuple(bars), tuple(lines), base)
 
 
-def interval_bar(estimate: Estimate) -> IntervalBar | None:
+def interval_bar(estimate: Estimate, *, width: int = WIDTH) -> IntervalBar | None:
     """Return the bar, or None where there is too little data for a number."""
     if estimate.value is None or estimate.interval is None:
         return None
     low_end = 80 if estimate.interval.low >= 0.8 else 0 if estimate.interval.low < 0.5 else 50
 
     def place(share: float) -> float:
-        return round((share * 100 - low_end) / (100 - low_end) * WIDTH, 1)
+        return round((share * 100 - low_end) / (100 - low_end) * width, 1)
 
     return IntervalBar(
         low_x=place(estimate.interval.low),
@@ -103,6 +103,7 @@ def interval_bar(estimate: Estimate) -> IntervalBar | None:
         high=estimate.interval.high * 100,
         value=estimate.value * 100,
         low_end=low_end,
+        width=width,
     )
 
 
