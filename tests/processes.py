@@ -152,6 +152,15 @@ def as_nobody(function: Callable[[], None]) -> str:
 
 
 @contextlib.contextmanager
+def started(home: Path, *arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """Start a command that runs until it is stopped."""
+    command = [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
+    with subprocess.Popen(command, env=variables_of(home)) as process:
+        yield process
+        process.kill()
+
+
+@contextlib.contextmanager
 def running_redis() -> Iterator[str]:
     """Run a Redis of its own, and give its URL; skips the test where none is installed."""
     program = shutil.which("redis-server")

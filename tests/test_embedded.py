@@ -214,8 +214,8 @@ def test_folders_above_the_home_keep_their_mode(tmp_path: Path) -> None:
 
 
 def test_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        if folder.stat().st_uid == os.geteuid():
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.name.startswith(("pytest-", "popen-", "test_")):
             folder.chmod(0o755)
     readonly = tmp_path / "readonly"
     readonly.mkdir()
@@ -225,6 +225,14 @@ def test_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         message = as_nobody(lambda environment=environment: prepare_home(environment))  # type: ignore[misc]
         assert str(home) in message
         assert "REVIEWDESK_HOME" in message
+
+
+def test_home_below_a_closed_folder_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o000)
+    environment = read_environment({"REVIEWDESK_HOME": str(tmp_path / "desk")})
+    message = as_nobody(lambda: prepare_home(environment))
+    assert f"The home {tmp_path / 'desk'} cannot be made" in message
+    tmp_path.chmod(0o700)
 
 
 def test_home_runs_one_desk_at_a_time(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -20,6 +22,7 @@ from tests.processes import (
     remove_home,
     running_desk,
     running_redis,
+    started,
     starting_desk,
     wait_until,
 )
@@ -101,6 +104,7 @@ def test_desk_starts_stops_and_finds_its_data_again(home: Path) -> None:
         assert desk.stop() == 0
     assert "reviewdesk is stopped." in desk.text
     assert processes_of(home) == []
+    assert manage(home, "shell", "-c", COUNT_WORKERS).stdout.endswith("0\n")
     began = time.monotonic()
     with running_desk(home) as desk:
         seconds = time.monotonic() - began
@@ -149,6 +153,28 @@ def test_two_desks_run_side_by_side(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_commands_side_by_side_share_a_database_made_by_the_first(home: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda _: manage(home, "shell", "-c", COUNT_PROJECTS), range(4)))
+    assert [result.stdout[-2:] for result in results] == ["0\n"] * 4, results
+    assert processes_of(home) == []
+
+
+@pytest.mark.slow
+def test_second_scheduler_takes_over_from_a_dead_one(home: Path) -> None:
+    def is_leader(process: "subprocess.Popen[bytes]") -> bool:
+        return f"scheduler {process.pid}\n" in manage(home, "shell", "-c", LEADER).stdout
+
+    with started(home, "scheduler") as first:
+        wait_until(lambda: is_leader(first))
+        with started(home, "scheduler") as second:
+            first.kill()
+            wait_until(lambda: is_leader(second))
+            second.terminate()
+            assert second.wait(10) == 0
+
+
+@pytest.mark.slow
 def test_newer_database_stops_the_start(home: Path) -> None:
     assert manage(home, "migrate").returncode == 0
     assert manage(home, "shell", "-c", TRAVEL).returncode == 0
@@ -185,12 +211,18 @@ def test_external_database_serves_a_desk(home: Path) -> None:
 
 MAKE_PROJECT = "from traces.models import Project; Project.objects.create(slug='kept', name='Kept')"
 COUNT_PROJECTS = "from traces.models import Project; print(Project.objects.count())"
+COUNT_WORKERS = "from agents.models import WorkerHeartbeat as W; print(W.objects.count())"
 SEND_HINT = "from agents.runtime.hints import send_hint; send_hint()"
 COUNT_MESSAGES = (
     "from django.db import connection; cursor = connection.cursor();"
     "cursor.execute('SELECT to_regclass(%s) IS NULL', ['pgmq.q_celery']); none = cursor.fetchone();"
     "none[0] or cursor.execute('SELECT count(*) FROM pgmq.q_celery');"
     "print('there is', 'no queue' if none[0] else cursor.fetchone()[0])"
+)
+LEADER = (
+    "from django.db import connection; cursor = connection.cursor();"
+    "cursor.execute('SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = %s AND granted', ['advisory']); print(*cursor.fetchall()[0])"
 )
 TRAVEL = (
     "from django.db import connection;"

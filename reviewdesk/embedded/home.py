@@ -10,7 +10,7 @@ from pathlib import Path
 from reviewdesk.embedded.account import server_account
 from reviewdesk.embedded.errors import HomeError
 from reviewdesk.embedded.paths import database_home, secret_key_of, socket_directory, write_once
-from reviewdesk.embedded.place import ROOT_HOME, Place, try_lock
+from reviewdesk.embedded.place import ROOT_HOME, Place, make_folder, try_lock
 from reviewdesk.environment import Environment
 
 
@@ -68,13 +68,12 @@ def place_of(environment: Environment) -> Place:
 
 def make_root_home() -> None:
     """Make `/var/lib/reviewdesk`, which the server's account must be able to enter."""
-    if not ROOT_HOME.is_dir():
-        ROOT_HOME.mkdir(parents=True)
-        ROOT_HOME.chmod(0o755)
+    make_folder(ROOT_HOME, 0o755)
 
 
 def _way_out(home: Path) -> str:
+    folder = home if os.path.exists(home) else home.parent  # unlike Path.exists, never raises
     return (
-        f"Let {home.parent if not home.exists() else home} be written by the user who runs "
-        "reviewdesk, or name another directory in REVIEWDESK_HOME."
+        f"Let {folder} be written by the user who runs reviewdesk, or name another directory in "
+        "REVIEWDESK_HOME."
     )

@@ -65,16 +65,16 @@ class Place:
     def make(self) -> None:
         """Make the folders that are missing; folders that exist stay as they are.
 
+        Safe to run in several processes at once.
+
         Raises:
             AccountError: The server's account cannot enter a folder above its data.
         """
-        if not self.directory.is_dir():
-            self.directory.mkdir(mode=0o700)
-            if not self.account.is_own:
-                self.directory.chmod(0o711)
+        make_folder(self.directory, 0o700 if self.account.is_own else 0o711)
         self._check_can_be_entered()
-        for folder in (self.log, self.socket_directory):
-            self._make_for_server(folder)
+        with locked(self, "start"):
+            for folder in (self.log, self.socket_directory):
+                self._make_for_server(folder)
 
     def _check_can_be_entered(self) -> None:
         if self.account.is_own:
@@ -88,10 +88,7 @@ class Place:
                 )
 
     def _make_for_server(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        folder.mkdir(mode=0o700)
-        if not self.account.is_own:
+        if make_folder(folder, 0o700) and not self.account.is_own:
             os.chown(folder, self.account.uid, self.account.gid)
 
     def open_lock(self, name: str) -> IO[bytes]:
@@ -102,6 +99,18 @@ class Place:
     def lock_file(self, name: str) -> Path:
         """Return the path of a lock file."""
         return self.directory / f"{name}.lock"
+
+
+def make_folder(folder: Path, mode: int) -> bool:
+    """Make a folder with exactly this mode unless it exists; say whether it was made."""
+    mask = os.umask(0)
+    try:
+        folder.mkdir(mode=mode)
+    except FileExistsError:
+        return False
+    finally:
+        os.umask(mask)
+    return True
 
 
 def _may_enter(account: Account, status: os.stat_result) -> bool:

@@ -1,10 +1,12 @@
 """The scheduler process: the sweep every second and the housekeeping, by one process at a time."""
 
 import logging
+import os
 import signal
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 import psycopg
 from django.db import DatabaseError, close_old_connections, connection
@@ -32,12 +34,16 @@ def run_scheduler() -> None:
     signal.signal(signal.SIGINT, ask)
     while not stop.is_set():
         try:
-            parameters = connection.get_connection_params()
-            with psycopg.connect(**parameters, autocommit=True) as own:
+            with psycopg.connect(**_parameters(), autocommit=True) as own:
                 _work_in_turn(own, stop)
         except (DatabaseError, psycopg.OperationalError) as error:
             _logger.warning("The scheduler's database is away (%s); it is tried again.", error)
             stop.wait(SWEEP_SECONDS)
+
+
+def _parameters() -> dict[str, Any]:
+    name = f"reviewdesk scheduler {os.getpid()}"
+    return {**connection.get_connection_params(), "application_name": name}
 
 
 def _work_in_turn(own: "psycopg.Connection[tuple[object, ...]]", stop: threading.Event) -> None:
