@@ -62,6 +62,9 @@ def call_context(
     """Return the template's variables for one call. A fixed number of queries."""
     contract = _contract(approval)
     summary = describe_calls([approval])[approval.pk]
+    fields = extra.pop("fields", None)
+    if fields is None:
+        fields = fields_of(contract.parameters, approval.arguments) if contract else []
     agent = approval.run.agent
     decisions = decisions_of(agent, contract) if contract else None
     return {
@@ -86,7 +89,10 @@ def call_context(
         "deciders": _sentence(roles_with(Permission.DECIDE_CALLS)),
         "decisions": decisions,
         "interval": interval_bar(decisions.unedited, width=_BAR_WIDTH) if decisions else None,
-        "fields": fields_of(contract.parameters, approval.arguments) if contract else [],
+        "fields": fields,
+        "focused": next((each.name for each in fields if each.errors), fields[0].name)
+        if fields
+        else "",
         **extra,
     }
 

@@ -1,0 +1,116 @@
+"""Approvals and Autonomy in a real browser: keys, focus, polling, swaps."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import expect
+
+from agents.models import Level, ToolApproval
+from agents.runtime.approvals import approve_call
+from reviewdesk.people.roles import Role
+from tests.factories import make_user
+from tests.test_approvals_screen import RETURN, list_url, park, project_of, url_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def approval():
+    return park()
+
+
+@pytest.fixture
+def page(browser, live_server, approval):
+    """Return a page that is signed in as a lead; an error of a script fails the test."""
+    client = Client()
+    client.force_login(make_user(Role.LEAD, project_of(approval)))
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    yield page
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert [error for error in errors if "422" not in error] == []
+
+
+def test_a_approves_and_the_next_call_gets_the_focus(page, approval):
+    following = park(agent=approval.run.agent)
+    page.goto(list_url(approval))
+    page.keyboard.press("a")
+    expect(page.get_by_text("cancel_pending_order is approved; the run goes on.")).to_be_visible()
+    expect(page.locator(f"#waiting-{approval.pk}")).to_have_count(0)
+    expect(page.locator(f"#waiting-{following.pk}")).to_be_focused()
+    expect(page).to_have_url(url_of(following))
+    expect(page.locator("nav [data-waiting=approvals] .desk-count").last).to_contain_text("1")
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="No call waits for you")).to_be_visible()
+
+
+def test_money_takes_a_and_enter(page, approval):
+    name, arguments = RETURN
+    ToolApproval.objects.update(tool=name, arguments=arguments)
+    page.goto(list_url(approval))
+    page.keyboard.press("a")
+    expect(page.get_by_text("Money moves at once")).to_be_visible()
+    assert ToolApproval.objects.get(pk=approval.pk).status == "waiting"
+    expect(page.get_by_role("button", name="Yes, approve")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is approved; the run goes on.")).to_be_visible()
+
+
+def test_typed_text_outlives_the_poll_and_somebody_faster_is_named(page, approval):
+    page.goto(list_url(approval))
+    page.keyboard.press("r")
+    box = page.get_by_label("Why it is rejected")
+    expect(box).to_be_focused()
+    page.keyboard.type("Ask which order first")
+    later = park(agent=approval.run.agent)
+    expect(page.locator(f"#waiting-{later.pk}")).to_be_visible(timeout=8_000)
+    expect(box).to_have_value("Ask which order first")
+    expect(box).to_be_focused()
+    approve_call(approval=approval, by=make_user(name="Jo Fast"))
+    expect(page.get_by_text("Jo Fast was faster")).to_be_visible(timeout=8_000)
+    expect(box).to_have_value("Ask which order first")
+
+
+def test_m_edits_and_a_refused_edit_keeps_what_was_typed(page, approval):
+    ToolApproval.objects.update(arguments={"order_id": "#T1", "reason": 7})
+    page.goto(list_url(approval))
+    page.keyboard.press("m")
+    expect(page.get_by_label("Order id")).to_be_focused()
+    box = page.get_by_label("Reason")
+    box.fill("7 of them")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("is no JSON")).to_be_visible()
+    expect(box).to_be_focused()
+    expect(box).to_have_value("7 of them")
+
+
+def test_j_and_enter_open_another_call_and_back_returns(page, approval):
+    following = park(agent=approval.run.agent)
+    page.goto(list_url(approval))
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(url_of(following))
+    expect(page.locator(f"#waiting-{following.pk}")).to_have_attribute("aria-current", "true")
+    page.go_back()
+    expect(page.locator(f"#waiting-{approval.pk}")).to_have_attribute("aria-current", "true")
+
+
+def test_level_is_changed_beside_the_matrix(page, approval):
+    agent = approval.run.agent
+    page.goto(f"/p/{project_of(approval).slug}/autonomy/")
+    page.locator("#cell-shop-cancel_pending_order").click()
+    expect(page.get_by_role("heading", name="cancel_pending_order")).to_be_visible()
+    page.keyboard.press("l")
+    page.get_by_role("radio", name="suggest").check()
+    page.get_by_label("Reason").first.fill("Wrong orders twice.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("cancel_pending_order went from approve to suggest")).to_be_visible()
+    expect(page.locator("#cell-shop-cancel_pending_order")).to_contain_text("suggest")
+    assert agent.tools.get(name="cancel_pending_order").level == Level.SUGGEST
