@@ -43,6 +43,11 @@ class Line:
     is_due: bool
 
     @property
+    def is_money(self) -> bool:
+        """Say whether the call moves money."""
+        return self.tier is Tier.MONEY
+
+    @property
     def waited(self) -> timedelta:
         """Return how long it waited for its decision, or waits already."""
         ended = self.approval.decided_at or timezone.now()
