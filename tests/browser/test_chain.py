@@ -1,12 +1,13 @@
 """The whole chain in a real browser, on a desk that is started as a newcomer starts it."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.processes import Desk, remove_home, running_desk
+from tests.processes import Desk, manage, remove_home, running_desk
 
 PASSWORD = "reviewdesk-demo"
 NEEDLESS = "If a customer is unhappy, or you do not know what to do, hand them over to a colleague."
@@ -133,3 +134,45 @@ def run_golden_tests(page: Page) -> None:
     page.wait_for_url("**/golden/runs/**")
     expect(page.get_by_text("v7 passed all 7 tests.")).to_be_visible(timeout=60_000)
     page.goto(version)
+
+
+def test_parked_call_is_approved_and_a_killed_worker_repeats_nothing(
+    sign_in: SignIn, desk: Desk
+) -> None:
+    support = sign_in("jo")
+    set_to_approve(support, "modify_user_address")
+    start_run(support, "change my default address")
+    expect(support.get_by_text("waiting for approval").first).to_be_visible(timeout=30_000)
+    session = support.url
+
+    support.get_by_role("link", name="Decide it").click()
+    support.get_by_role("button", name="Approve").click()
+    expect(support.get_by_text("approved").first).to_be_visible()
+    desk.child("django worker").kill()
+    support.goto(session)
+    expect(support.get_by_text("ended", exact=True)).to_be_visible(timeout=60_000)
+    assert "worker was ended by SIGKILL" in desk.text
+    effects = effects_of(desk, session.rstrip("/").rsplit("/", 1)[1])
+    assert len(effects) == len(set(effects)) > 0
+
+
+def set_to_approve(page: Page, tool: str) -> None:
+    page.goto("/p/shop/autonomy/")
+    page.get_by_role("row").filter(has_text=tool).get_by_role("link").last.click()
+    page.get_by_text("Change the level").first.click()
+    page.locator("input[name=level][value=approve]").check()
+    page.get_by_label("Reason").first.fill("A person looks at new addresses.")
+    page.get_by_role("button", name="Change the level").click()
+    expect(page.locator("#panel")).to_contain_text("A person looks at new addresses.")
+
+
+def effects_of(desk: Desk, run: str) -> list[str]:
+    """Return the idempotency key of each effect in the shop's ledger."""
+    code = (
+        "import json; from agents.models import ShopWrite;"
+        f"rows = ShopWrite.objects.filter(run='{run}');"
+        "print(json.dumps(list(rows.values_list('effect_key', flat=True))))"
+    )
+    result = manage(desk.home, "shell", "--no-imports", "-c", code)
+    effects: list[str] = json.loads(result.stdout.strip().splitlines()[-1])
+    return effects
