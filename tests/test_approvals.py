@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 
 from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
-from agents.models import Agent, Level, Run, ShopWrite, ToolApproval
+from agents.models import Agent, Level, Run, ShopWrite, Step, ToolApproval
 from agents.runtime.approvals import (
     approve_call,
     edit_call,
@@ -24,6 +25,7 @@ from tests.shop import CANCEL, make_shop_agent
 from traces.models import Session, Span
 
 INPUT = {"messages": [{"role": "user", "content": "Cancel #T1"}], "turns": []}
+HOUR_NS = 3_600_000_000_000
 pytestmark = pytest.mark.django_db
 
 
@@ -60,6 +62,21 @@ def test_approved_call_is_made_once_as_proposed() -> None:
     approval.refresh_from_db()
     assert approval.consumed_at is not None
     assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
+
+
+def test_time_waited_for_a_person_is_no_time_worked() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, run, approval = park(server)
+        Step.objects.filter(pk=approval.step_id).update(start_ns=F("start_ns") - HOUR_NS)
+        Span.objects.filter(session=run.session, kind="tool").update(
+            start_ns=F("start_ns") - HOUR_NS
+        )
+        approve_call(approval=approval, by=make_user())
+        finish(run)
+    run.session.refresh_from_db()
+    assert run.session.working_ns < HOUR_NS
+    span = Span.objects.get(session=run.session, kind="tool")
+    assert span.attributes["waited_ns"] >= HOUR_NS
 
 
 def test_edited_call_is_made_with_the_edit() -> None:

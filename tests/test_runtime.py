@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -13,13 +15,14 @@ from agents.config import Limits
 from agents.errors import ClaimLostError, RunError
 from agents.models import Level, Run, ShopWrite, Step, ToolApproval, WorkerHeartbeat
 from agents.runtime.claim import (
+    beat,
     claim_due_run,
     fenced,
     machine,
     take_back_from_dead_neighbours,
     take_back_lost_runs,
 )
-from agents.runtime.loop import advance, advance_step
+from agents.runtime.loop import advance, advance_claimed, advance_step
 from agents.runtime.start import continue_run, request_cancel, start_run
 from agents.tools.autonomy import database_now
 from tests.factories import make_user
@@ -285,6 +288,29 @@ def test_lost_run_goes_on_where_its_journal_ends() -> None:
     assert ShopWrite.objects.filter(kind="order").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_run_whose_connection_broke_goes_on_and_is_not_called_a_defect() -> None:
+    with model_server([CANCEL], [CANCEL], "Done.", delay_seconds=0.3) as server:
+        agent, version = make_shop_agent(server.base_url)
+        lift_for(agent)
+        run = start_run(agent=agent, version=version, run_input=ask())
+        claim = claim_due_run(run.pk)
+        assert claim
+        breaker = threading.Timer(0.1, _break_connection, [_backend_id()])
+        breaker.start()
+        advance_claimed(claim)
+        breaker.join()
+        run.refresh_from_db()
+        assert (run.status, run.error) == (Run.Status.RUNNING, "")
+        _end_lease(run)
+        beat()
+        assert take_back_lost_runs() == 1
+        advance(run.pk)
+    run.refresh_from_db()
+    assert run.status == Run.Status.COMPLETED
+    assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
+
+
 def test_run_of_a_dead_neighbour_is_taken_back_at_once() -> None:
     agent, version = make_shop_agent()
     run = start_run(agent=agent, version=version, run_input=ask())
@@ -353,6 +379,19 @@ def test_hostile_text_is_stored_and_told() -> None:
     run.refresh_from_db()
     assert run.status == Run.Status.COMPLETED
     assert run.steps.get().response["content"] == "a�b � 🎈 <script>"
+
+
+def _backend_id() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        number: int = cursor.fetchone()[0]
+    return number
+
+
+def _break_connection(backend: int) -> None:
+    """End another connection of the database, as a crash of the server does."""
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [backend])
 
 
 def _end_lease(run: Run) -> None:

@@ -21,6 +21,7 @@ WORKER_ID = uuid.uuid4().hex
 LEASE_SECONDS = 10
 MAX_RECOVERIES = 5
 ALIVE_SECONDS = 10
+_held: set[uuid.UUID] = set()
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,15 @@ def claim_due_run(run_id: uuid.UUID | None = None) -> Claim | None:
             [WORKER_ID, LEASE_SECONDS, *parameters],
         )
         row = cursor.fetchone()
-    return Claim(*row) if row else None
+    if row is None:
+        return None
+    _held.add(row[0])
+    return Claim(*row)
+
+
+def let_go(claim: Claim) -> None:
+    """Stop renewing the lease of a run that this process no longer advances."""
+    _held.discard(claim.run_id)
 
 
 @contextmanager
@@ -75,7 +84,11 @@ def fenced(claim: Claim) -> Iterator[Run]:
 
 
 def beat(worker_id: str = WORKER_ID) -> None:
-    """Say that this worker lives, and renew the leases of the runs it holds."""
+    """Say that this worker lives, and renew the leases of the runs that it advances.
+
+    A run that was left behind (its database connection broke, say) is not renewed: its lease ends
+    and it is taken back.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
@@ -89,8 +102,9 @@ def beat(worker_id: str = WORKER_ID) -> None:
             """
             UPDATE agents_run SET lease_until = clock_timestamp() + make_interval(secs => %s)
             WHERE status = 'running' AND claimed_by = %s AND lease_until > clock_timestamp()
+                AND id = ANY(%s)
             """,
-            [LEASE_SECONDS, worker_id],
+            [LEASE_SECONDS, worker_id, list(_held)],
         )
 
 

@@ -8,7 +8,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 
 from agents.config import VersionConfig, config_from_json
 from agents.errors import ClaimLostError, ModelRefusedError, ModelUnavailableError
@@ -16,7 +16,7 @@ from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
 from agents.models import AgentTool, Level, Run, Step
 from agents.runtime.calls import perform_call
-from agents.runtime.claim import MAX_RECOVERIES, Claim, claim_due_run, fenced
+from agents.runtime.claim import MAX_RECOVERIES, Claim, claim_due_run, fenced, let_go
 from agents.runtime.ending import end_run, park_run, retry_later
 from agents.runtime.journal import (
     CallModel,
@@ -52,17 +52,22 @@ def advance(run_id: uuid.UUID | None = None) -> bool:
 def advance_claimed(claim: Claim) -> None:
     """Advance a claimed run until it ends or parks.
 
-    A lost claim ends the loop without a trace. Any other error is stored as the run's failure and
-    raised.
+    A lost claim ends the loop without a trace. A database that is away interrupts the run: what
+    was begun is rolled back, and the run goes on from its journal when its lease has ended. Any
+    other error is stored as the run's failure and raised.
     """
     try:
         while advance_step(claim):
             pass
     except ClaimLostError as error:
         _logger.info("%s", error)
+    except (InterfaceError, OperationalError) as error:
+        _logger.warning("Run %s is interrupted and will go on: %s", claim.run_id, error)
     except Exception as error:
         _store_defect(claim, error)
         raise
+    finally:
+        let_go(claim)
 
 
 def advance_step(claim: Claim) -> bool:
@@ -174,6 +179,7 @@ def _call_tool(claim: Claim, action: CallTool, steps: list[Step], config: Versio
         if _ends_early(run, steps, config):
             return False
         now = database_now()
+        waited_ns = time.time_ns() - action.step.start_ns if action.step else 0
         step = action.step or _new_step(run, claim, action.index, Step.Kind.TOOL, action.name)
         step.call_id = action.call_id
         step.request = {"arguments": action.arguments}
@@ -187,7 +193,8 @@ def _call_tool(claim: Claim, action: CallTool, steps: list[Step], config: Versio
         if outcome.approval:
             outcome.approval.step = step
             outcome.approval.save()
-        record_spans(session=run.session, spans=[span_of(step, attributes=outcome.attributes)])
+        span = span_of(step, attributes=outcome.attributes, waited_ns=waited_ns)
+        record_spans(session=run.session, spans=[span])
         if is_waiting:
             park_run(run)
     return not is_waiting

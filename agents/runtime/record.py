@@ -45,12 +45,16 @@ def opening_spans(
     return spans
 
 
-def span_of(step: Step, *, attributes: dict[str, Any] | None = None) -> SpanRecord:
-    """Return a step as a span; an unfinished step lasts until now."""
+def span_of(
+    step: Step, *, attributes: dict[str, Any] | None = None, waited_ns: int = 0
+) -> SpanRecord:
+    """Return a step as a span that lasts until now, without the `waited_ns` of a person."""
     end_ns = time.time_ns()
     response = step.response or {}
     is_model = step.kind == Step.Kind.MODEL
     extra = {"step": step.index, **(attributes or {})}
+    if waited_ns:
+        extra["waited_ns"] = waited_ns
     if step.call_id:
         extra["call_id"] = step.call_id
     return SpanRecord(
@@ -59,7 +63,7 @@ def span_of(step: Step, *, attributes: dict[str, Any] | None = None) -> SpanReco
         kind=step.kind,
         name=step.name or step.kind,
         start_ns=step.start_ns,
-        duration_ns=0 if step.kind == Step.Kind.CUSTOMER else end_ns - step.start_ns,
+        duration_ns=0 if step.kind == Step.Kind.CUSTOMER else end_ns - step.start_ns - waited_ns,
         status=_STATUS[Step.Status(step.status)],
         status_message=str(response.get("error", "")),
         model=str(response.get("model") or step.name) if is_model else "",
