@@ -167,3 +167,26 @@ def test_another_projects_run_is_not_found():
 
 def test_wrong_methods_are_refused():
     assert Api().get(URL).status_code == 405
+
+
+@pytest.mark.parametrize("role", [["user"], {"user": 1}, None, 7])
+def test_a_role_that_is_no_text_is_refused(role):
+    response = make_api().post(
+        URL, {"agent": "support", "messages": [{"role": role, "content": "Hi"}]}
+    )
+    assert (response.status_code, error_of(response)["code"]) == (400, "bad_run")
+
+
+@pytest.mark.parametrize("member", ["message", "customer", "agent", "turns"])
+def test_half_a_character_is_refused(member):
+    value = ["\ud800"] if member == "turns" else "\ud800"
+    response = start(make_api(), **{member: value})
+    assert (response.status_code, error_of(response)["code"]) == (400, "bad_value")
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("depth", [60, 480, 900])
+def test_a_deep_body_is_refused(depth):
+    deep = "[" * depth + "]" * depth
+    response = make_api().post(URL, f'{{"agent": "support", "message": {deep}}}')
+    assert (response.status_code, error_of(response)["code"]) == (400, "bad_json")

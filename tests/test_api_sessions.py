@@ -1,13 +1,16 @@
 """Reading sessions through the API, and what all its addresses share."""
 
+import base64
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
+from reviewdesk.screens.errors import failed
 from tests.factories import make_project, make_session, make_user, sign_in
 from traces.api_keys import create_key, revoke_key
 from traces.models import ApiKey, Session
@@ -192,3 +195,33 @@ def test_an_unknown_address_answers_json(path):
     response = Api().get(f"/api/v1/{path}")
     assert response.status_code == 404
     assert error_of(response)["code"] == "not_found"
+
+
+def cursor(text):
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("since", "9999-12-31T23:59:59-23:59"),
+        ("until", "0001-01-01T00:00:00+23:59"),
+        ("next", cursor(f'["9999-12-31T23:59:59-23:59", "{uuid.UUID(int=1)}"]')),
+        ("next", cursor("[" * 2500)),
+    ],
+)
+def test_what_no_calendar_or_stack_holds_is_refused(name, value):
+    response = Api().get(query={name: value})
+    assert (response.status_code, error_of(response)["code"]) == (400, "bad_value")
+    assert error_of(response)["message"].startswith(name)
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "2026-01-01"])
+def test_every_time_of_the_calendar_is_taken(value):
+    assert Api().get(query={"since": value, "until": value}).status_code == 200
+
+
+def test_a_failure_of_the_desk_is_json():
+    response = failed(RequestFactory().get(URL))
+    assert response.status_code == 500
+    assert json.loads(response.content)["error"]["code"] == "failed"

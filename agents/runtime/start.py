@@ -19,7 +19,7 @@ from traces.models import ApiKey, Session
 from traces.recorder import open_session, record_spans, set_status
 
 MAX_INPUT_CHARACTERS = 200_000
-_ROLES = {"user", "assistant"}
+_ROLES = ("user", "assistant")
 
 
 def start_run(

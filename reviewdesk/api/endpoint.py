@@ -9,9 +9,12 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from traces.api_keys import project_for_key
+from traces.clean import is_deeper
 from traces.models import ApiKey
 
+API_ROOT = "/api/v1/"
 MAX_BODY_BYTES = 1_000_000
+MAX_DEPTH = 50
 _BEARER = "bearer "
 
 
@@ -66,7 +69,7 @@ def json_object(request: HttpRequest) -> dict[str, Any]:
     """Return the request's body.
 
     Raises:
-        ApiError: It is too long (413) or no JSON object (400).
+        ApiError: It is too long (413), no JSON object, too deep, or holds half a character (400).
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
@@ -75,10 +78,18 @@ def json_object(request: HttpRequest) -> dict[str, Any]:
         )
     try:
         body = json.loads(request.body)
+        # A lone surrogate, which JSON can write and UTF-8 cannot, fails here and nowhere later.
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(
+            400, "bad_value", "The body holds half a character: a surrogate without its other half."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ApiError(400, "bad_json", f"The body is no JSON: {error}.") from error
     if not isinstance(body, dict):
         raise ApiError(400, "bad_json", "The body must be a JSON object.")
+    if is_deeper(body, MAX_DEPTH):
+        raise ApiError(400, "bad_json", f"The body is nested over {MAX_DEPTH} levels deep.")
     return body
 
 

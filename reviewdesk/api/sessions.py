@@ -1,7 +1,6 @@
 """Reading sessions: `GET /api/v1/sessions` and `/api/v1/sessions/{id}`."""
 
 import base64
-import binascii
 import json
 import uuid
 from datetime import UTC, datetime
@@ -145,14 +144,19 @@ def _text(value: str, name: str) -> str:
 
 def _time(value: str, name: str) -> datetime:
     try:
-        time = datetime.fromisoformat(value)
-    except ValueError:
+        return _utc(value)
+    except (ValueError, OverflowError):
         raise ApiError(
             400,
             "bad_value",
             f"{name} is {value!r}; it must be an ISO 8601 time such as 2026-03-02T10:00:00Z.",
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _utc(text: str) -> datetime:
+    """Return an ISO 8601 time in UTC, where the years from 1 to 9999 are all that can be asked."""
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _cursor(session: Session) -> str:
@@ -165,8 +169,8 @@ def _after(cursor: str) -> Q:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         started_at, pk = json.loads(text)
-        started_at, pk = datetime.fromisoformat(started_at), uuid.UUID(pk)
-    except (binascii.Error, ValueError, TypeError, AttributeError):
+        started_at, pk = _utc(started_at), uuid.UUID(pk)
+    except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
         raise ApiError(
             400, "bad_value", "next is no cursor; send the 'next' of the page before."
         ) from None

@@ -1,4 +1,4 @@
-"""The pages for what cannot be reached or done, in the shell."""
+"""The answers for what cannot be reached or done: pages in the shell, JSON for programs."""
 
 import logging
 
@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from reviewdesk.api.endpoint import API_ROOT, ApiError, error_response
 from reviewdesk.screens.pages import wants_fragment
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,11 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer 500 without the shell, which may be what failed."""
+    """Answer 500 without the shell, which may be what failed; Django has logged the error."""
+    if request.path.startswith(API_ROOT):
+        return error_response(
+            ApiError(500, "failed", "The desk failed at this request; its log says why.")
+        )
     return HttpResponseServerError(render_to_string("500.html"))
 
 
