@@ -183,3 +183,18 @@ def test_member_of_two_projects_labels_only_in_the_right_one(reviewer, session):
     answer = sign_in(reviewer).post(f"/p/other/sessions/{session.pk}/label/complete/", ANSWERS)
     assert answer.status_code == 404
     assert not Label.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["draft", "complete"])
+def test_a_nul_in_the_comment_is_replaced(client, session, action):
+    answer = post(client, session, action, {"outcome": "resolved", "comment": "a\x00b"}, **HTMX)
+    assert answer.status_code < 300
+    assert Label.objects.get().comment == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize("action", ["draft", "complete"])
+def test_a_first_wrong_step_with_a_nul_is_no_step(client, session, action):
+    answers = {"outcome": "resolved", "first_wrong_span_id": "\x00"}
+    answer = post(client, session, action, answers, **HTMX)
+    assert "is not in this session" in answer.content.decode()
+    assert not Label.objects.exists()

@@ -174,3 +174,8 @@ def test_outline_is_bounded(client, project, monkeypatch):
     monkeypatch.setattr(reading, "MAX_OUTLINE", 3)
     text = page(client, make_session(project))
     assert "Only the first 3 steps are shown" in text
+
+
+def test_a_step_that_no_session_can_have_is_not_found(client, project):
+    session = make_session(project)
+    assert client.get(f"/p/shop/sessions/{session.pk}/spans/%00/").status_code == 404

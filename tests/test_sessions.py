@@ -234,3 +234,9 @@ def test_as_many_queries_for_many_rows_as_for_few(
         make_label(session, outcome="harmful")
     with django_assert_num_queries(len(few)):
         client.get("/p/shop/sessions/")
+
+
+def test_the_calendar_ends_hold_every_session(client, project):
+    said(project, "Hello")
+    answer = client.get("/p/shop/sessions/", {"since": "0001-01-01", "until": "9999-12-31"})
+    assert titles(answer) == ["Hello"]

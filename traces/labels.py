@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from traces.clean import clean_text
 from traces.errors import InvalidAnswersError, LabelCompletedError
 from traces.label_sets import Question, ensure_label_set, questions_of
 from traces.models import Label, LabelSet, Project, Session, Span
@@ -64,6 +65,7 @@ def save_answers(
         InvalidAnswersError: An answer is unknown, or one is missing and `is_complete`.
         LabelCompletedError: The label is completed and this is a draft.
     """
+    first_wrong_span_id, comment = clean_text(first_wrong_span_id), clean_text(comment)
     label_set = current_label_set(session.project)
     kept = check_answers(questions_of(label_set), answers, is_complete=is_complete)
     _check_rest(session, first_wrong_span_id, comment)

@@ -11,7 +11,9 @@ from agents.models import Version
 from agents.releases.config_rules import LIMIT_RANGES, normalised, problems_of
 from agents.releases.propose import MAX_NOTE, MAX_REASON
 from agents.tools.contract import ToolContract
+from traces.clean import is_deeper
 
+MAX_DEPTH = 20
 _TEXT = {"class": "form-control"}
 _CODE = {"class": "form-control desk-mono", "spellcheck": "false", "autocomplete": "off"}
 _OWN_PARAMETERS = ("temperature", "max_completion_tokens")
@@ -100,6 +102,14 @@ class VersionForm(forms.Form):
             raise forms.ValidationError(
                 f"This is no JSON: {error.msg} at line {error.lineno}, character {error.colno}."
             ) from error
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(
+                "This JSON cannot be read: a number is too long, or it is nested too deeply."
+            ) from error
+        if is_deeper(value, MAX_DEPTH):
+            raise forms.ValidationError(
+                f"The parameters are nested over {MAX_DEPTH} levels deep; make them flatter."
+            )
         if not isinstance(value, dict):
             raise forms.ValidationError('The parameters must be an object like {"seed": 7}.')
         own = sorted(set(value) & set(_OWN_PARAMETERS))

@@ -20,6 +20,7 @@ from reviewdesk.screens.sessions.reading import (
     spans_of,
 )
 from reviewdesk.screens.sessions.values import pairs_of, pretty
+from traces.clean import clean_text
 from traces.models import Session
 
 MAX_JSON = 100_000
@@ -49,7 +50,7 @@ def live(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 def span(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpResponse:
     """Show one span: input, output, attributes, tokens and cost; as a page, or for a dialog."""
     session = session_for(request, slug, pk)
-    found = spans_of(session).filter(span_id=span_id).first()
+    found = spans_of(session).filter(span_id=clean_text(span_id)).first()
     if found is None:
         raise Http404(f"This session has no step {span_id}.")
     parts = [("Input", found.input), ("Output", found.output), ("Attributes", found.attributes)]

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -176,8 +176,9 @@ def _in_time(sessions: QuerySet[Session], values: dict[str, Any]) -> QuerySet[Se
         sessions = sessions.filter(started_at__gte=timezone.now() - AGES[age])
     if since := values.get("since"):
         sessions = sessions.filter(started_at__gte=_midnight(since))
-    if until := values.get("until"):
-        sessions = sessions.filter(started_at__lt=_midnight(until) + timedelta(days=1))
+    # Nothing starts after the calendar's last day, which has no day after it either.
+    if (until := values.get("until")) and until < date.max:
+        sessions = sessions.filter(started_at__lt=_midnight(until + timedelta(days=1)))
     return sessions
 
 
