@@ -69,11 +69,45 @@ def test_weak_password_is_refused():
 def test_person_with_an_account_is_added_without_a_link():
     project = make_project()
     known = make_user(email="mira@example.com", password="seventeen-otters", name="Mira")
-    page = add(sign_in(admin_of(project)), project, name="Somebody else")
+    page = add(sign_in(admin_of(project)), project, name="Somebody else", is_known="on")
     known.refresh_from_db()
     assert page.status_code == 303
     assert known.memberships.get().project == project
     assert known.name == "Mira"
+
+
+def test_account_that_exists_is_added_only_by_somebody_who_knows_it():
+    project = make_project()
+    known = make_user(email="mira@example.com", password="seventeen-otters", name="Mira")
+    page = add(sign_in(admin_of(project)), project)
+    assert page.status_code == 409
+    assert "whoever set its password will act here" in page.content.decode()
+    assert 'name="is_known" value="on"' in page.content.decode()
+    assert not known.memberships.exists()
+
+
+def test_unused_account_of_another_project_is_not_trusted():
+    theirs, ours = make_project(), make_project()
+    add(sign_in(admin_of(theirs)), theirs)
+    page = add(sign_in(admin_of(ours)), ours, is_known="on")
+    assert page.status_code == 409
+    assert "another project has made and nobody has used yet" in page.content.decode()
+    assert not Membership.objects.filter(project=ours, user__email="mira@example.com").exists()
+
+
+def test_link_of_a_former_project_opens_nothing():
+    theirs, ours = make_project(), make_project()
+    add(sign_in(admin_of(theirs)), theirs)
+    user = User.objects.get(email="mira@example.com")
+    old, opened = password_link(user), Client()
+    form = opened.get(old, follow=True).redirect_chain[-1][0]
+    remove_member(membership=user.memberships.get(), by=make_user())
+    assert b"can sign in with this link" in add(sign_in(admin_of(ours)), ours).content
+    data = {"new_password1": "seventeen-otters", "new_password2": "seventeen-otters"}
+    assert b"opens nothing any more" in opened.post(form, data).content
+    assert b"opens nothing any more" in Client().get(old, follow=True).content
+    user.refresh_from_db()
+    assert not user.has_usable_password()
 
 
 def test_member_cannot_be_added_twice():

@@ -3,6 +3,7 @@
 PeopleError
 ├── LastAdminError     the project would be left without anybody to manage it
 └── MemberError        a member cannot be added, changed or removed so
+    └── KnownAccountError  an account exists already: the admin must say that they know it
 """
 
 
@@ -16,3 +17,7 @@ class LastAdminError(PeopleError):
 
 class MemberError(PeopleError):
     """A member cannot be added, changed or removed so."""
+
+
+class KnownAccountError(MemberError):
+    """An account exists already; whoever adds it must say that they know it."""

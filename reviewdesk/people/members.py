@@ -2,18 +2,23 @@
 
 Each function locks the project's row first, so that two admins cannot remove each other at once;
 the database holds the same rule by a trigger.
+
+The desk sends no e-mail, so an address proves nothing: whoever set an account's password is the
+person. An account that an admin makes is therefore its first project's affair until its password
+is set, and any other project's admin says that they know the account before they trust it.
 """
 
 from dataclasses import dataclass
 
 import pghistory
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.db import transaction
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from reviewdesk.people.errors import LastAdminError, MemberError
+from reviewdesk.people.errors import KnownAccountError, LastAdminError, MemberError
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Role
 from traces.models import Project
@@ -24,14 +29,29 @@ class NewMember:
     """A membership that was added.
 
     Attributes:
-        is_new_user: Whether the account was made for it; it has no password then.
+        needs_link: Whether nobody has used the account: it has no password yet.
     """
 
     membership: Membership
-    is_new_user: bool
+    needs_link: bool
 
 
-def add_member(*, project: Project, email: str, name: str, role: Role, by: User) -> NewMember:
+class LinkTokens(PasswordResetTokenGenerator):
+    """Tokens of set-password links: void as soon as the person joins or leaves any project."""
+
+    key_salt = "reviewdesk.people.members.LinkTokens"
+
+    def _make_hash_value(self, user: AbstractBaseUser, timestamp: int) -> str:
+        ids = Membership.objects.filter(user_id=user.pk).order_by("pk").values_list("pk", flat=True)
+        return f"{super()._make_hash_value(user, timestamp)}{list(ids)}"
+
+
+link_tokens = LinkTokens()
+
+
+def add_member(
+    *, project: Project, email: str, name: str, role: Role, by: User, is_known: bool = False
+) -> NewMember:
     """Make a person a member; somebody without an account gets one without a password.
 
     Args:
@@ -40,15 +60,17 @@ def add_member(*, project: Project, email: str, name: str, role: Role, by: User)
         name: Of a new account; an account that exists keeps its own.
         role: What they may do.
         by: Who adds them.
+        is_known: Whether `by` knows that an account which exists is this person's.
 
     Raises:
-        MemberError: They are a member already, or a new account has no name.
+        KnownAccountError: The account exists and has a password, and `is_known` is false.
+        MemberError: They are a member already, another project has made the account and nobody
+            has used it yet, or a new account has no name.
     """
     email = email.strip().lower()
     with transaction.atomic(), pghistory.context(user=by.pk, action="add member"):
         _lock(project)
-        user = User.objects.filter(email__iexact=email).first()
-        is_new_user = user is None
+        user = User.objects.select_for_update(no_key=True).filter(email__iexact=email).first()
         if user is None:
             user = _new_user(email, name.strip())
         known = Membership.objects.filter(project=project, user=user).first()
@@ -56,8 +78,9 @@ def add_member(*, project: Project, email: str, name: str, role: Role, by: User)
             raise MemberError(
                 f"{user} is a member already, as {known.get_role_display()}; change the role below."
             )
+        _check_account(user, is_known=is_known)
         membership = Membership.objects.create(project=project, user=user, role=role)
-    return NewMember(membership, is_new_user)
+    return NewMember(membership, needs_link=not user.has_usable_password())
 
 
 def change_role(*, membership: Membership, role: Role, by: User) -> Membership:
@@ -110,9 +133,27 @@ def why_no_link(membership: Membership, *, is_elsewhere: bool) -> str:
 
 
 def password_link(user: User) -> str:
-    """Return the path of a page that sets the password, once, within three days."""
+    """Return the path of a page that sets the password, once, within three days.
+
+    It opens nothing any more when the person has joined or left a project meanwhile.
+    """
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    return reverse("people:set_password", args=[uid, default_token_generator.make_token(user)])
+    return reverse("people:set_password", args=[uid, link_tokens.make_token(user)])
+
+
+def _check_account(user: User, *, is_known: bool) -> None:
+    if user.has_usable_password():
+        if not is_known:
+            raise KnownAccountError(
+                f"{user.email} has an account already, of the name {user}. The desk cannot tell "
+                "whose address it is: whoever set its password will act here as this person. Add "
+                "them only if you know that the account is theirs."
+            )
+    elif Membership.objects.filter(user=user).exists():
+        raise MemberError(
+            f"{user.email} has an account that another project has made and nobody has used yet. "
+            "It can be added here once this person has set its password."
+        )
 
 
 def _new_user(email: str, name: str) -> User:

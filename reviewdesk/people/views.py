@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from reviewdesk.people.access import DeskRequest
 from reviewdesk.people.forms import ProfileForm, SignInForm
+from reviewdesk.people.members import link_tokens
 from reviewdesk.people.models import User
 
 sign_in = auth.LoginView.as_view(
@@ -23,6 +24,7 @@ change_password = auth.PasswordChangeView.as_view(
 )
 # Opened by a link that an admin hands to a new member; works once, for three days.
 set_password = auth.PasswordResetConfirmView.as_view(
+    token_generator=link_tokens,
     template_name="people/set_password.html",
     post_reset_login=True,
     success_url=reverse_lazy("home"),

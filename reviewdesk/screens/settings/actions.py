@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from reviewdesk.people import members, projects
 from reviewdesk.people.access import DeskRequest, project_for
-from reviewdesk.people.errors import LastAdminError, PeopleError
+from reviewdesk.people.errors import KnownAccountError, LastAdminError, PeopleError
 from reviewdesk.people.models import Membership
 from reviewdesk.people.roles import Permission, Role
 from reviewdesk.screens.pages import go_to, render_page
@@ -22,7 +22,7 @@ from traces.models import ApiKey, Project
 @never_cache
 @require_POST
 def add_member(request: DeskRequest, slug: str) -> HttpResponse:
-    """Add a member; a new account comes with a link that is shown once."""
+    """Add a member: a new account with a link, shown once; a known one when it is confirmed."""
     project = project_for(request, slug, Permission.ADMINISTER)
     form = forms.MemberForm(request.POST)
     if not form.is_valid():
@@ -35,10 +35,13 @@ def add_member(request: DeskRequest, slug: str) -> HttpResponse:
             name=data["name"],
             role=Role(data["role"]),
             by=request.user,
+            is_known=data["is_known"],
         )
+    except KnownAccountError as error:
+        return _members_again(request, project, {"form": form, "question": str(error)}, status=409)
     except PeopleError as error:
         return _members_again(request, project, {"form": form, "problem": str(error)}, status=409)
-    if not added.is_new_user:
+    if not added.needs_link:
         messages.success(request, f"{added.membership.user} is a member now.")
         return go_to(request, reverse("settings:index", args=[slug]))
     return _with_link(request, project, added.membership)

@@ -31,6 +31,7 @@ class MemberForm(forms.Form):
     role = forms.ChoiceField(
         label="Role", choices=Role.choices, initial=Role.VIEWER, widget=forms.Select(attrs=_SELECT)
     )
+    is_known = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
 
 class RoleForm(forms.Form):
