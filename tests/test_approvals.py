@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -16,6 +17,7 @@ from agents.runtime.approvals import (
     judge_suggestion,
     reject_call,
 )
+from agents.runtime.ending import wake_run
 from agents.runtime.loop import advance
 from agents.runtime.start import start_run
 from agents.tools.autonomy import change_level
@@ -173,8 +175,8 @@ def test_approval_is_void_once_the_tool_is_lowered() -> None:
 def test_approval_is_void_once_the_tools_contract_changed() -> None:
     with model_server([CANCEL], "I see.") as server:
         _, run, approval = park(server)
-        approve_call(approval=approval, by=make_user())
         ToolApproval.objects.filter(pk=approval.pk).update(tool_version="0")
+        approve_call(approval=approval, by=make_user())
         finish(run)
     assert "the approval is void" in server.requests[1]["messages"][-1]["content"]
     assert not ShopWrite.objects.exists()
@@ -210,6 +212,96 @@ def test_database_refuses_a_decision_by_nobody() -> None:
         ToolApproval.objects.filter(pk=approval.pk).update(status="approved")
 
 
+def test_call_that_waits_is_not_judged_and_a_proposal_is_not_approved() -> None:
+    with model_server([CANCEL], [CANCEL], "Proposed.") as server:
+        agent, _, approval = park(server)
+        with pytest.raises(ApprovalError, match="waits for a decision"):
+            judge_suggestion(approval=approval, by=make_user(), is_good=True)
+        tool = agent.tools.get(name="cancel_pending_order")
+        change_level(agent_tool=tool, level=Level.SUGGEST, reason="Careful.", by=make_user())
+        run = start_run(agent=agent, version=approval.run.version, run_input=INPUT)
+        advance(run.pk)
+    with pytest.raises(ApprovalError, match="only proposed"):
+        approve_call(approval=run.approvals.get(), by=make_user())
+    assert set(ToolApproval.objects.values_list("status", flat=True)) == {"waiting"}
+
+
+@pytest.mark.parametrize(
+    ("status", "decided", "problem"),
+    [
+        ("edited", {"order_id": "#T1"}, "do not fit the tool"),
+        ("edited", [], "do not fit the tool"),
+        ("approved", {"order_id": "#T2", "reason": "no longer needed"}, "as proposed"),
+    ],
+)
+def test_decision_is_checked_again_before_the_call(status: str, decided: Any, problem: str) -> None:
+    with model_server([CANCEL], "I see.") as server:
+        _, run, approval = park(server)
+        write_decision(approval, status=status, decided_arguments=decided)
+        wake_run(run)
+        finish(run)
+    told = server.requests[1]["messages"][-1]["content"]
+    assert told.startswith("Error: the approval is void")
+    assert problem in told
+    assert not ShopWrite.objects.exists()
+
+
+def test_database_refuses_a_granted_call_without_arguments() -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    with pytest.raises(IntegrityError, match="granted_call_has_its_arguments"):
+        write_decision(approval, status="approved")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "rejected", "message": "No."},
+        {"status": "waiting"},
+        {"decided_arguments": {"order_id": "#T2", "reason": "no longer needed"}},
+        {"decided_by": None},
+        {"kind": "suggestion"},
+        {"status": "void", "decided_arguments": {}},
+    ],
+)
+def test_database_keeps_a_decision_as_it_was_made(change: dict[str, Any]) -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    approve_call(approval=approval, by=make_user())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ToolApproval.objects.filter(pk=approval.pk).update(**change)
+
+
+@pytest.mark.parametrize("change", [{"status": "approved"}, {"status": "void"}])
+def test_database_keeps_a_rejection(change: dict[str, Any]) -> None:
+    with model_server([CANCEL]) as server:
+        _, _, approval = park(server)
+    reject_call(approval=approval, by=make_user(), message="No.")
+    with pytest.raises(IntegrityError, match="decision is made once"), transaction.atomic():
+        ToolApproval.objects.filter(pk=approval.pk).update(decided_arguments={}, **change)
+
+
+def test_database_lets_a_call_be_consumed_once() -> None:
+    with model_server([CANCEL], "Done.") as server:
+        _, run, approval = park(server)
+        approve_call(approval=approval, by=make_user())
+        finish(run)
+    for change in ({"consumed_at": None}, {"consumed_at": approval.created_at}, {"status": "void"}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            ToolApproval.objects.filter(pk=approval.pk).update(**change)
+
+
+def test_rejection_outlives_the_tool_being_turned_off() -> None:
+    with model_server([CANCEL], "I see.") as server:
+        agent, run, approval = park(server)
+        reject_call(approval=approval, by=make_user(), message="No.")
+        tool = agent.tools.get(name="cancel_pending_order")
+        change_level(agent_tool=tool, level=Level.OFF, reason="Careful.", by=make_user())
+        assert finish(run).status == Run.Status.COMPLETED
+    approval.refresh_from_db()
+    assert (approval.status, approval.message) == (ToolApproval.Status.REJECTED, "No.")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_people_at_once_one_decides() -> None:
     with model_server([CANCEL]) as server:
@@ -232,6 +324,14 @@ def test_of_two_people_at_once_one_decides() -> None:
         thread.join()
     assert outcomes.count("decided") == 1
     assert any("was faster" in outcome for outcome in outcomes)
+
+
+def write_decision(approval: ToolApproval, **values: Any) -> None:
+    """Decide behind the domain's back."""
+    with transaction.atomic():
+        ToolApproval.objects.filter(pk=approval.pk).update(
+            decided_by=make_user(), decided_at=approval.created_at, **values
+        )
 
 
 def _expire(approval: ToolApproval) -> None:

@@ -257,11 +257,14 @@ def test_decision_time_counts_calls_that_a_person_decided():
             arguments={},
             arguments_hash="",
             why="tier",
+        )
+        ToolApproval.objects.filter(pk=approval.pk).update(
+            created_at=NOON - timedelta(seconds=90),
             status=status,
+            decided_arguments={} if decided else None,
             decided_by=decided,
             decided_at=NOON,
         )
-        ToolApproval.objects.filter(pk=approval.pk).update(created_at=NOON - timedelta(seconds=90))
     week = measure_weeks(project=run.project, period=Period(TODAY))[-1]
     assert week.decisions == [90.0]
 

@@ -143,7 +143,8 @@ class ToolApproval(models.Model):
     """A call that a person decides (`approval`), or that was only proposed (`suggestion`).
 
     The decision binds to tool, tool version, canonical arguments, run and step; it is consumed
-    once. `decided_arguments` are what runs: the proposed ones, or the person's edit.
+    once. `decided_arguments` are what runs: the proposed ones, or the person's edit. A trigger
+    keeps a decided row as it is, except that a granted call is consumed or becomes void.
     """
 
     class Kind(models.TextChoices):
@@ -186,6 +187,16 @@ class ToolApproval(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="rejected") | ~Q(message=""), name="rejection_has_message"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="approval", status__in=["approved", "edited"])
+                | Q(decided_arguments__isnull=False),
+                name="granted_call_has_its_arguments",
+            ),
+            models.CheckConstraint(
+                condition=Q(consumed_at__isnull=True)
+                | Q(kind="approval", status__in=["approved", "edited"]),
+                name="only_a_granted_call_is_consumed",
             ),
         ]
         indexes = [

@@ -16,6 +16,9 @@ from agents.tools.executor import argument_problems
 from agents.tools.registry import contract_for
 from traces.clean import clean_json, clean_text
 
+_CALL = ToolApproval.Kind.APPROVAL
+_SUGGESTION = ToolApproval.Kind.SUGGESTION
+
 
 def approve_call(
     *, approval: ToolApproval, by: AbstractBaseUser, message: str = ""
@@ -23,9 +26,10 @@ def approve_call(
     """Let the call be made as proposed.
 
     Raises:
+        ApprovalError: It was only proposed.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
-    return _decide(approval, by, ToolApproval.Status.APPROVED, message, approval.arguments)
+    return _decide(approval, by, _CALL, ToolApproval.Status.APPROVED, message)
 
 
 def edit_call(
@@ -35,6 +39,7 @@ def edit_call(
 
     Raises:
         InvalidArgumentsError: They do not fit the tool's schema.
+        ApprovalError: It was only proposed.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
     arguments = clean_json(arguments)
@@ -42,19 +47,19 @@ def edit_call(
         raise InvalidArgumentsError(problems)
     if arguments == approval.arguments:
         return approve_call(approval=approval, by=by, message=message)
-    return _decide(approval, by, ToolApproval.Status.EDITED, message, arguments)
+    return _decide(approval, by, _CALL, ToolApproval.Status.EDITED, message, arguments)
 
 
 def reject_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str) -> ToolApproval:
     """Refuse the call; the model is told the message.
 
     Raises:
-        ApprovalError: There is no message.
+        ApprovalError: There is no message, or it was only proposed.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
     if not message.strip():
         raise ApprovalError("A rejection needs a message: the agent is told why.")
-    return _decide(approval, by, ToolApproval.Status.REJECTED, message, None)
+    return _decide(approval, by, _CALL, ToolApproval.Status.REJECTED, message)
 
 
 def judge_suggestion(
@@ -63,13 +68,13 @@ def judge_suggestion(
     """Say whether a proposed call would have been right; nothing is executed.
 
     Raises:
-        ApprovalError: It is bad and there is no message.
+        ApprovalError: It is bad and there is no message; or the call waits for a decision.
         AlreadyDecidedError: Somebody was faster.
     """
     if not is_good and not message.strip():
         raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
     status = ToolApproval.Status.APPROVED if is_good else ToolApproval.Status.REJECTED
-    return _decide(approval, by, status, message, None)
+    return _decide(approval, by, _SUGGESTION, status, message)
 
 
 def expire_approvals() -> int:
@@ -92,9 +97,10 @@ def expire_approvals() -> int:
 def _decide(
     approval: ToolApproval,
     by: AbstractBaseUser,
+    kind: ToolApproval.Kind,
     status: ToolApproval.Status,
     message: str,
-    arguments: dict[str, Any] | None,
+    edited: dict[str, Any] | None = None,
 ) -> ToolApproval:
     message = clean_text(message.strip())[:1000]
     with (
@@ -102,6 +108,8 @@ def _decide(
         pghistory.context(user=by.pk, reason=message, action=str(status)),
     ):
         run, row = _locked(approval)
+        if row.kind != kind:
+            raise ApprovalError(_of_other_kind(row))
         now = database_now()
         if row.status == ToolApproval.Status.WAITING and row.expires_at and row.expires_at <= now:
             raise AlreadyDecidedError(
@@ -110,12 +118,14 @@ def _decide(
             )
         if row.status != ToolApproval.Status.WAITING:
             raise AlreadyDecidedError(_who_was_faster(row))
-        row.status, row.message, row.decided_arguments = status, message, arguments
+        row.status, row.message, row.decided_arguments = status, message, edited
+        if kind is _CALL and status is ToolApproval.Status.APPROVED:
+            row.decided_arguments = row.arguments
         row.decided_by_id, row.decided_at = by.pk, now
         row.save(
             update_fields=["status", "message", "decided_arguments", "decided_by", "decided_at"]
         )
-        if row.kind == ToolApproval.Kind.APPROVAL:
+        if kind is _CALL:
             _wake(run)
     return row
 
@@ -134,6 +144,12 @@ def _wake(run: Run) -> None:
     if run.status == Run.Status.WAITING:
         wake_run(run)
         hint_on_commit()
+
+
+def _of_other_kind(row: ToolApproval) -> str:
+    if row.kind == _CALL:
+        return f"The call of {row.tool} waits for a decision: approve, edit or reject it."
+    return f"The call of {row.tool} was only proposed: judge it good or bad; it is never made."
 
 
 def _who_was_faster(row: ToolApproval) -> str:

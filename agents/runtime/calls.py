@@ -123,9 +123,8 @@ def _after_decision(
         return _done(failed(f"the approval is void: {problem}", decision="void"))
     approval.consumed_at = now
     approval.save(update_fields=["consumed_at"])
-    return _execute(
-        run, action, contract, approval.decided_arguments or {}, {"decision": str(status)}
-    )
+    decided: Any = approval.decided_arguments
+    return _execute(run, action, contract, decided, {"decision": str(status)})
 
 
 def _binding_problem(
@@ -139,8 +138,24 @@ def _binding_problem(
         return f"{contract.name} is at version {contract.version} now"
     if approval.arguments_hash != content_hash(action.arguments):
         return "the arguments are not the ones that were asked for"
+    if problem := _decision_problem(approval, contract):
+        return problem
     if level.level.rank < Level.APPROVE.rank:
         return f"{contract.name} was lowered to {level.level.label} before the call"
+    return ""
+
+
+def _decision_problem(approval: ToolApproval, contract: ToolContract) -> str:
+    """Say why the decision grants no call; the schema may be stricter now than when it was made."""
+    granted = {ToolApproval.Status.APPROVED, ToolApproval.Status.EDITED}
+    decided: Any = approval.decided_arguments
+    if approval.kind != ToolApproval.Kind.APPROVAL or approval.status not in granted:
+        return f"it is a {approval.get_kind_display()} that is {approval.get_status_display()}"
+    if problems := argument_problems(contract, decided):
+        return f"the decided arguments do not fit the tool: {'; '.join(problems)}"
+    is_as_asked = content_hash(decided) == approval.arguments_hash
+    if approval.status == ToolApproval.Status.APPROVED and not is_as_asked:
+        return "it was approved as proposed, with other arguments"
     return ""
 
 
@@ -170,8 +185,11 @@ def _without_contract(run: Run, action: CallTool) -> CallOutcome:
 
 
 def _void(step: Step, reason: str) -> None:
-    ToolApproval.objects.filter(step=step, consumed_at=None).update(
-        status=ToolApproval.Status.VOID, message=reason
+    open_or_granted = [
+        ToolApproval.Status.WAITING, ToolApproval.Status.APPROVED, ToolApproval.Status.EDITED,
+    ]  # fmt: skip
+    ToolApproval.objects.filter(step=step, consumed_at=None, status__in=open_or_granted).update(
+        status=ToolApproval.Status.VOID, message=reason[:1000]
     )
 
 
