@@ -19,7 +19,7 @@ from agents.runtime.approvals import (
 )
 from agents.runtime.ending import wake_run
 from agents.runtime.loop import advance
-from agents.runtime.start import start_run
+from agents.runtime.start import request_cancel, start_run
 from agents.tools.autonomy import change_level
 from tests.factories import make_user
 from tests.model_server import ModelServer, model_server
@@ -210,6 +210,17 @@ def test_database_refuses_a_decision_by_nobody() -> None:
         _, _, approval = park(server)
     with pytest.raises(IntegrityError, match="approval_decided_by_somebody"), transaction.atomic():
         ToolApproval.objects.filter(pk=approval.pk).update(status="approved")
+
+
+def test_call_of_a_cancelled_run_cannot_be_approved() -> None:
+    with model_server([CANCEL]) as server:
+        _, run, approval = park(server)
+        request_cancel(run=run, by=make_user(name="Ada"))
+        with pytest.raises(AlreadyDecidedError, match="cancelled by Ada"):
+            approve_call(approval=approval, by=make_user())
+        assert finish(run).status == Run.Status.CANCELLED
+    approval.refresh_from_db()
+    assert approval.status == ToolApproval.Status.VOID
 
 
 def test_call_that_waits_is_not_judged_and_a_proposal_is_not_approved() -> None:

@@ -1,5 +1,6 @@
 """Deciding the calls that wait for a person. A decision is made once and consumed once."""
 
+from datetime import datetime
 from typing import Any
 
 import pghistory
@@ -111,13 +112,7 @@ def _decide(
         if row.kind != kind:
             raise ApprovalError(_of_other_kind(row))
         now = database_now()
-        if row.status == ToolApproval.Status.WAITING and row.expires_at and row.expires_at <= now:
-            raise AlreadyDecidedError(
-                f"The call of {row.tool} has expired at {row.expires_at:%H:%M} UTC: nobody decided "
-                "in time. It was not made."
-            )
-        if row.status != ToolApproval.Status.WAITING:
-            raise AlreadyDecidedError(_who_was_faster(row))
+        _check_open(run, row, now)
         row.status, row.message, row.decided_arguments = status, message, edited
         if kind is _CALL and status is ToolApproval.Status.APPROVED:
             row.decided_arguments = row.arguments
@@ -128,6 +123,20 @@ def _decide(
         if kind is _CALL:
             _wake(run)
     return row
+
+
+def _check_open(run: Run, row: ToolApproval, now: datetime) -> None:
+    if row.status != ToolApproval.Status.WAITING:
+        raise AlreadyDecidedError(_who_was_faster(row))
+    if row.expires_at and row.expires_at <= now:
+        raise AlreadyDecidedError(
+            f"The call of {row.tool} has expired at {row.expires_at:%H:%M} UTC: nobody decided "
+            "in time. It was not made."
+        )
+    if row.kind == _CALL and run.cancel_requested_at:
+        raise AlreadyDecidedError(
+            f"The run is {run.error or 'cancelled'}: the call of {row.tool} is not made."
+        )
 
 
 def _locked(approval: ToolApproval) -> tuple[Run, ToolApproval]:
