@@ -17,6 +17,9 @@ from traces.models import Project, Session, Span
 pytestmark = pytest.mark.django_db
 
 
+DEEP = json.loads('{"a":' * 600 + "1" + "}" * 600)
+
+
 def make_message(role: str, second: int, **overrides: Any) -> dict[str, Any]:
     message = {
         "role": role,
@@ -261,6 +264,20 @@ def test_an_interrupted_import_is_continued(tmp_path: Path) -> None:
             make_simulation(messages=[make_message("assistant", 1, cost=-1)]),
             "cost -1 USD is out of range",
         ),
+        (
+            make_simulation(messages=[make_message("assistant", 1, tool_calls=5)]),
+            "tool_calls 5, which is no list",
+        ),
+        (make_simulation("s\ud800"), "half a character"),
+        (make_simulation("s\x00"), "holds a NUL"),
+        (make_simulation("x" * 5000), "its id has 5,000 characters"),
+        (make_simulation(start_time="1700-01-01T00:00:00"), "out of range"),
+        (
+            make_simulation(
+                messages=[make_message("assistant", 1, tool_calls=[make_call(arguments=DEEP)])]
+            ),
+            "nested too deeply",
+        ),
     ],
 )
 def test_a_bad_row_is_named_by_line_and_left_out(tmp_path: Path, bad: Any, reason: str) -> None:
@@ -272,6 +289,13 @@ def test_a_bad_row_is_named_by_line_and_left_out(tmp_path: Path, bad: Any, reaso
     assert totals == {"sessions": 2, "spans": 10, "rejected": 1}
     assert "line 4: left out: " in err
     assert reason in err
+
+
+def test_ids_that_differ_only_late_are_both_named(tmp_path: Path) -> None:
+    rows = [make_simulation("x" * 200 + end) for end in "ab"]
+    totals, _, err = run_import(write(tmp_path / "ids.json", make_results(*rows)), make_project())
+    assert totals == {"sessions": 0, "spans": 0, "rejected": 2}
+    assert err.count("its id has 201 characters") == 2
 
 
 def test_a_truncated_file_keeps_what_came_before(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def test_what_postgresql_cannot_store_is_replaced(project: Project) -> None:
         ({"kind": "dance"}, "unknown kind"),
         ({"duration_ns": -1}, "out of range"),
         ({"start_ns": 2**63 - 1}, "out of range"),
+        ({"start_ns": -(2**63) + 1, "duration_ns": 2**63}, "out of range"),
+        ({"parent_id": "root"}, "parent's id"),
         ({"input_tokens": 2**31}, "token count"),
         ({"cost_usd": Decimal("Infinity")}, "cost"),
     ],
@@ -134,6 +136,33 @@ def test_a_record_that_columns_cannot_hold_is_refused_whole(
     with pytest.raises(BadRecordError, match=problem):
         store_sessions(project=project, records=[make_record("good"), bad])
     assert rows_of(project) == []
+
+
+@pytest.mark.parametrize(
+    ("external_id", "problem"),
+    [("x" * 201, "201 characters"), ("a\x00", "NUL"), ("a\ud800", "half a character")],
+)
+def test_an_id_that_would_be_stored_otherwise_is_refused(
+    project: Project, external_id: str, problem: str
+) -> None:
+    with pytest.raises(BadRecordError, match=problem):
+        store_sessions(project=project, records=[make_record(external_id)])
+
+
+def test_totals_that_columns_cannot_hold_are_refused(project: Project) -> None:
+    dear = [make_span(index, cost_usd=Decimal(600_000)) for index in range(2)]
+    long = [make_span(index, start_ns=0, duration_ns=2**62) for index in range(2)]
+    for spans in (dear, long):
+        with pytest.raises(BadRecordError, match="out of range"):
+            store_sessions(project=project, records=[make_record(spans=tuple(spans))])
+
+
+def test_a_value_nested_too_deeply_is_refused(project: Project) -> None:
+    deep: list[object] = []
+    for _ in range(2_000):
+        deep = [deep]
+    with pytest.raises(BadRecordError, match="too deeply"):
+        store_sessions(project=project, records=[make_record(metadata={"x": deep})])
 
 
 def test_a_session_without_spans_is_refused(project: Project) -> None:

@@ -15,6 +15,14 @@ def object_at(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
+def list_at(value: dict[str, Any], name: str, what: str) -> list[Any]:
+    """Return a member's list, empty where it is missing or null."""
+    found = value.get(name)
+    if found is not None and not isinstance(found, list):
+        raise BadRecordError(f"{what} has {name} {found!r:.60}, which is no list")
+    return found or []
+
+
 def text_at(value: dict[str, Any], name: str) -> str:
     """Return a member's text, empty where it is missing or null."""
     found = value.get(name)

@@ -15,6 +15,7 @@ from traces.ingest.importers.fields import (
     count_at,
     decimal_of,
     json_or_text,
+    list_at,
     object_at,
     text_at,
     time_of,
@@ -82,7 +83,7 @@ def add_message(talk: Talk, value: Any, where: str) -> None:
     """
     message = object_at(value, where)
     end_ns = talk.ns_of(message.get("timestamp"), f"the time of {where}") or talk.now_ns
-    calls = [_call(call, where) for call in message.get("tool_calls") or []]
+    calls = [_call(call, where) for call in list_at(message, "tool_calls", where)]
     talk.calls.update((call["id"], call) for call in calls)
     role = text_at(message, "role")
     if role == "assistant":

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DataError
 from django.db.models import Count, Sum
 
-from traces.errors import BadImportError
+from traces.errors import BadImportError, BadRecordError
 from traces.ingest.importers import FORMATS
 from traces.ingest.importers.json_file import BadRow, Row, read_text
 from traces.ingest.store import StoreCounts, store_sessions
@@ -20,6 +21,8 @@ from traces.records import SessionRecord
 
 _BATCH = 20
 _BAR_WIDTH = 30
+
+_Found = tuple[Row, SessionRecord]
 
 
 class Command(BaseCommand):
@@ -74,13 +77,13 @@ class _Import:
 
     def run(self, rows: Iterator[tuple[Row, SessionRecord | BadRow]]) -> None:
         """Store the sessions in batches; what was read is stored even when the file breaks off."""
-        batch: list[SessionRecord] = []
+        batch: list[_Found] = []
         try:
             for row, found in rows:
                 if isinstance(found, BadRow):
                     self._reject(found)
                 else:
-                    batch.append(found)
+                    batch.append((row, found))
                 if len(batch) == _BATCH:
                     self._store(batch)
                     batch = []
@@ -105,9 +108,19 @@ class _Import:
         totals = {"sessions": sessions, "spans": spans, "rejected": self.num_rejected}
         out.write(json.dumps(totals))
 
-    def _store(self, batch: list[SessionRecord]) -> None:
-        self.counts += store_sessions(project=self.project, records=batch)
-        for record in batch:
+    def _store(self, batch: list[_Found]) -> None:
+        """Store the sessions; where they cannot be together, each that can be alone."""
+        records = [record for _, record in batch]
+        try:
+            self.counts += store_sessions(project=self.project, records=records)
+        except (BadRecordError, DataError) as error:
+            if len(batch) > 1:
+                for found in batch:
+                    self._store([found])
+            else:
+                self._reject(BadRow(batch[0][0].line, str(error).partition("\n")[0]))
+            return
+        for record in records:
             self.stored.setdefault(record.source, set()).add(record.external_id)
             self.num_untimed += "times" in record.metadata
 
