@@ -11,7 +11,6 @@ is set, and any other project's admin says that they know the account before the
 from dataclasses import dataclass
 
 import pghistory
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.db import transaction
 from django.urls import reverse
@@ -41,7 +40,7 @@ class LinkTokens(PasswordResetTokenGenerator):
 
     key_salt = "reviewdesk.people.members.LinkTokens"
 
-    def _make_hash_value(self, user: AbstractBaseUser, timestamp: int) -> str:
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         ids = Membership.objects.filter(user_id=user.pk).order_by("pk").values_list("pk", flat=True)
         return f"{super()._make_hash_value(user, timestamp)}{list(ids)}"
 
