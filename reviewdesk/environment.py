@@ -5,6 +5,7 @@ A bad value stops the start with a sentence that names the variable, the value a
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,16 +105,19 @@ def _flag(name: str, value: str) -> bool:
 def _database_url(value: str) -> str:
     if not value:
         return ""
-    example = "postgresql://user:password@host:5432/database"
     try:
-        parameters = conninfo_to_dict(value)
-    except psycopg.ProgrammingError as error:
+        found = conninfo_to_dict(value)
+    except psycopg.ProgrammingError:
+        found = {}
+    # A password's own @ ends it too early, so that its rest would be taken for the host.
+    where = f"{found.get('host', '')}{found.get('port', '')}"
+    is_url = value.startswith(("postgresql://", "postgres://"))
+    if not is_url or not found.get("dbname") or "@" in where:
+        # Neither the value nor what psycopg says of it is told: both may hold the password.
         raise BadEnvironmentError(
-            f"DATABASE_URL cannot be read ({error}); it must look like {example}."
-        ) from error
-    if not value.startswith(("postgresql://", "postgres://")) or not parameters.get("dbname"):
-        raise BadEnvironmentError(
-            f"DATABASE_URL must be a PostgreSQL URL with a database name, like {example}."
+            "DATABASE_URL must be a PostgreSQL URL with a database name, like "
+            "postgresql://user:password@host:5432/database, with special characters of the "
+            "password percent-encoded (@ as %40)."
         )
     return value
 
@@ -121,11 +125,17 @@ def _database_url(value: str) -> str:
 def _url(name: str, value: str, schemes: tuple[str, ...]) -> str:
     if not value:
         return ""
-    parts = urlsplit(value)
-    if parts.scheme not in schemes or not parts.netloc:
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in schemes and bool(parts.netloc)
+    except ValueError:
+        is_good = False
+    if not is_good:
+        # Of the value only its scheme is told: the rest may hold a password.
+        scheme = re.match(r"[A-Za-z][\w+.-]*(?=://)", value)
+        found = f"starts with {scheme[0] + '://'!r}" if scheme else "is no URL"
         allowed = ", ".join(f"{scheme}://" for scheme in schemes)
         raise BadEnvironmentError(
-            f"{name} starts with {parts.scheme or value[:12]!r}; it must be a URL that starts "
-            f"with one of {allowed}"
+            f"{name} {found}; it must be a URL that names a host and starts with one of {allowed}"
         )
     return value

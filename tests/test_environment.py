@@ -24,6 +24,26 @@ def test_bad_value_is_refused_by_name(name: str, value: str, words: str) -> None
         read_environment({name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://ada:s3cret-pw@host/desk"),
+        ("DATABASE_URL", "postgresql://ada:s3cret-pw%@host/desk"),
+        ("DATABASE_URL", "postgresql://ada:s3cret-pw@host:port@host/desk"),
+        ("BROKER_URL", "//:s3cret-pw@host"),
+        ("BROKER_URL", "ada:s3cret-pw@host"),
+        ("BROKER_URL", "redis://:s3cret-pw@[host"),
+        ("BROKER_URL", "mysql://ada:s3cret-pw@host"),
+        ("OPENAI_BASE_URL", "s3cret-pw:x@host"),
+    ],
+)
+def test_password_in_a_bad_value_is_not_told(name: str, value: str) -> None:
+    with pytest.raises(BadEnvironmentError, match=name) as caught:
+        read_environment({name: value})
+    assert "s3c" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_empty_values_are_the_defaults() -> None:
     names = ("REVIEWDESK_PORT", "REVIEWDESK_HOME", "REVIEWDESK_DEMO", "DATABASE_URL", "BROKER_URL")
     assert read_environment(dict.fromkeys(names, "")) == read_environment({})
