@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from reviewdesk.environment import read_environment
+from reviewdesk.people.demo import PASSWORD, make_demo_people
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Role
 from reviewdesk.people.setup import offer_setup, read_setup_token
@@ -79,3 +81,31 @@ def test_invalid_answers_come_back(
 
 def test_page_takes_no_other_method(client: Client, home: Path) -> None:
     assert client.delete(link(home)).status_code == 405
+
+
+def test_file_with_the_link_is_private_also_in_an_open_home(home: Path, settings: object) -> None:
+    variables = {"REVIEWDESK_HOME": str(home), "REVIEWDESK_DEMO": "0"}
+    settings.ENVIRONMENT = read_environment(variables)  # type: ignore[attr-defined]
+    home.chmod(0o755)
+    (home / "welcome").write_text("from an older start")
+    (home / "welcome").chmod(0o644)
+    call_command("prepare")
+    assert "/setup/" in (home / "welcome").read_text()
+    assert {file.stat().st_mode & 0o777 for file in home.iterdir()} == {0o600}
+
+
+def test_demo_with_one_more_account_tells_its_sign_ins(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_demo_people()
+    make_user()
+    call_command("prepare")
+    assert PASSWORD in (home / "welcome").read_text()
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_demo_is_left_out_of_a_desk_in_use(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_user()
+    call_command("prepare")
+    assert (home / "welcome").read_text() == ""
+    assert "The demo is left out" in capsys.readouterr().out

@@ -63,9 +63,19 @@ def write_once(path: Path, text: str) -> None:
     """Write a file that only its owner reads, whole or not at all, unless it exists."""
     if path.exists():
         return
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    part = _write_part(path, text)
     with contextlib.suppress(FileExistsError):
         os.link(part, path)
-    Path(part).unlink()
+    part.unlink()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all, in the place of an older one."""
+    _write_part(path, text).replace(path)
+
+
+def _write_part(path: Path, text: str) -> Path:
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return Path(part)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from reviewdesk.embedded.paths import welcome_file
+from reviewdesk.embedded.paths import welcome_file, write_private
 from reviewdesk.embedded.schema import check_server, migrate
 from reviewdesk.environment import Environment
 from reviewdesk.people.demo import is_demo_loaded, may_load_demo, sign_in_lines
@@ -24,22 +24,25 @@ class Command(BaseCommand):
         check_server()
         if migrate():
             self.stdout.write("The tables are up to date")
-        is_demo = environment.has_demo and may_load_demo()
-        if is_demo and not is_demo_loaded():
-            self.stdout.write("Loading the demo")
-            self.stdout.flush()
-            call_command("load_demo", stdout=self.stdout)
-        elif environment.has_demo and not is_demo:
+        if environment.has_demo and not is_demo_loaded():
+            self._load_demo()
+        offer_setup(environment.home)
+        write_private(welcome_file(environment), "\n".join(_welcome(environment)))
+
+    def _load_demo(self) -> None:
+        if not may_load_demo():
             self.stdout.write(
                 "The demo is left out: this desk has people of its own (REVIEWDESK_DEMO=0 says so)"
             )
-        offer_setup(environment.home)
-        welcome_file(environment).write_text("\n".join(_welcome(environment, is_demo=is_demo)))
+            return
+        self.stdout.write("Loading the demo")
+        self.stdout.flush()
+        call_command("load_demo", stdout=self.stdout)
 
 
-def _welcome(environment: Environment, *, is_demo: bool) -> list[str]:
+def _welcome(environment: Environment) -> list[str]:
     token = read_setup_token(environment.home)
     if token:
         url = f"http://127.0.0.1:{environment.port}/setup/{token}/"
         return [f"Nobody has an account yet. Make the first one at {url}"]
-    return sign_in_lines() if is_demo else []
+    return sign_in_lines() if environment.has_demo and is_demo_loaded() else []
