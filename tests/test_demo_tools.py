@@ -108,6 +108,15 @@ def test_every_schema_refuses_missing_and_further_arguments() -> None:
         assert argument_problems(contract, {"nonsense": 1}), contract.name
 
 
+def test_every_text_must_say_something_but_the_second_line_of_an_address() -> None:
+    for contract in contracts():
+        for name, schema in contract.parameters["properties"].items():
+            empty = [""] if schema["type"] == "array" else ""
+            found = argument_problems(contract, {name: empty})
+            is_refused = any(problem.startswith(name) for problem in found)
+            assert is_refused is (name != "address2"), (contract.name, name)
+
+
 def test_users_are_found_by_email_or_name_and_zip_whatever_the_case() -> None:
     assert call("find_user_id_by_email", email="TIA@mail.example") == "C-1"
     names = {"first_name": "tia", "last_name": "TEST"}

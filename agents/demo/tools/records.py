@@ -15,8 +15,8 @@ ORDER_EXTRAS = (
     "return_items",
     "return_payment_method_id",
 )
-TEXT: dict[str, Any] = {"type": "string"}
-TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+TEXTS: dict[str, Any] = {"type": "array", "items": TEXT}
 
 
 def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ PAYMENT_METHOD_ID = described(
 )
 ADDRESS: dict[str, dict[str, Any]] = {
     "address1": described(TEXT, "First line of the address, such as '12 Main Street'."),
-    "address2": described(TEXT, "Second line, such as 'Apt 4', or an empty text."),
+    "address2": described({"type": "string"}, "Second line, such as 'Apt 4', or an empty text."),
     "city": described(TEXT, "City."),
     "state": described(TEXT, "State, two letters."),
     "country": described(TEXT, "Country, such as 'USA'."),
