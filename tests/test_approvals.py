@@ -113,11 +113,12 @@ def test_rejection_is_told_with_its_message() -> None:
     assert not ShopWrite.objects.exists()
 
 
-def test_rejection_needs_a_message() -> None:
+@pytest.mark.parametrize("message", ["  ", "\x00", "\ud800 ", "\u200b", "..."])
+def test_rejection_needs_a_message(message: str) -> None:
     with model_server([CANCEL]) as server:
         _, _, approval = park(server)
     with pytest.raises(ApprovalError, match="message"):
-        reject_call(approval=approval, by=make_user(), message="  ")
+        reject_call(approval=approval, by=make_user(), message=message)
 
 
 def test_rejection_stays_one_although_the_tool_became_autonomous() -> None:

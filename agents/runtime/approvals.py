@@ -1,5 +1,6 @@
 """Deciding the calls that wait for a person. A decision is made once and consumed once."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -58,7 +59,7 @@ def reject_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str) -
         ApprovalError: There is no message, or it was only proposed.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
-    if not message.strip():
+    if _says_nothing(message):
         raise ApprovalError("A rejection needs a message: the agent is told why.")
     return _decide(approval, by, _CALL, ToolApproval.Status.REJECTED, message)
 
@@ -72,7 +73,7 @@ def judge_suggestion(
         ApprovalError: It is bad and there is no message; or the call waits for a decision.
         AlreadyDecidedError: Somebody was faster.
     """
-    if not is_good and not message.strip():
+    if not is_good and _says_nothing(message):
         raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
     status = ToolApproval.Status.APPROVED if is_good else ToolApproval.Status.REJECTED
     return _decide(approval, by, _SUGGESTION, status, message)
@@ -168,6 +169,10 @@ def _who_was_faster(row: ToolApproval) -> str:
             f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
         )
     return f"The call of {row.tool} is {status} already; nothing was changed."
+
+
+def _says_nothing(message: str) -> bool:
+    return re.search(r"\w", message) is None
 
 
 def _contract(approval: ToolApproval) -> ToolContract:
