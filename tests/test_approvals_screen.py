@@ -220,8 +220,9 @@ def test_somebody_faster_is_named_in_place(action):
     assert ("My words." in response.text) == (action != "approve/")
 
 
-def test_an_expired_call_is_called_expired_and_never_refused():
-    approval = park()
+@pytest.mark.parametrize("call", [CANCEL, RETURN])
+def test_an_expired_call_is_called_expired_and_never_refused(call):
+    approval = park(call)
     past = timezone.now() - timedelta(minutes=1)
     ToolApproval.objects.update(expires_at=past)
     client = decider(approval)

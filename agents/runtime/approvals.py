@@ -79,6 +79,15 @@ def judge_suggestion(
     return _decide(approval, by, _SUGGESTION, status, message)
 
 
+def check_open(*, approval: ToolApproval) -> None:
+    """Make sure that a call could be decided now; nothing is locked or written.
+
+    Raises:
+        AlreadyDecidedError: Somebody or the clock was faster, or its run is being cancelled.
+    """
+    _check_open(approval.run, approval, database_now())
+
+
 def expire_approvals() -> int:
     """Mark the calls that nobody decided in time, and let their runs go on without them."""
     expired = 0

@@ -27,10 +27,11 @@ _SUGGESTION = ToolApproval.Kind.SUGGESTION
 def approve_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Let the call be made as proposed; money is asked about once more."""
     approval = _waiting(request, slug, pk, _CALL)
-    if is_money(approval) and request.POST.get("confirmed") != "1":
-        return _again(request, approval, mode=Mode.CONFIRM, status=200)
     inbox = read_inbox(approval.run.agent.project)
     try:
+        if is_money(approval) and request.POST.get("confirmed") != "1":
+            approvals.check_open(approval=approval)
+            return _again(request, approval, mode=Mode.CONFIRM, status=200)
         approvals.approve_call(approval=approval, by=request.user)
     except AlreadyDecidedError as error:
         return _overtaken(request, approval, error)
