@@ -200,6 +200,13 @@ def test_database_refuses_to_forget_or_swap_the_author():
             Release.objects.filter(pk=release.pk).update(author=other)
 
 
+def test_requester_stays_who_asked():
+    release = make_waiting()
+    lead = make_user()
+    with pytest.raises(IntegrityError, match="who asked for it"), transaction.atomic():
+        Release.objects.filter(pk=release.pk).update(requested_by=lead)
+
+
 def test_database_refuses_a_live_version_that_nobody_approved():
     release = make_waiting()
     release.agent.live_version = release.version
