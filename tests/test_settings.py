@@ -160,12 +160,33 @@ def test_database_keeps_the_last_admin_too():
     for change in (
         lambda: Membership.objects.filter(pk=membership.pk).update(role="viewer"),
         lambda: Membership.objects.filter(pk=membership.pk).delete(),
+        lambda: User.objects.filter(pk=membership.user_id).update(is_active=False),
     ):
         with transaction.atomic(), connection.cursor() as cursor:
             change()
             with pytest.raises(IntegrityError, match="without an admin"), transaction.atomic():
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             transaction.set_rollback(True)
+
+
+def test_closed_account_counts_as_no_admin():
+    project = make_project()
+    admin = admin_of(project)
+    make_user(Role.ADMIN, project, is_active=False)
+    with pytest.raises(LastAdminError):
+        remove_member(membership=admin.memberships.get(), by=admin)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with pytest.raises(IntegrityError, match="without an admin"), transaction.atomic():
+        Membership.objects.filter(user=admin).delete()
+
+
+def test_account_of_one_of_two_admins_may_be_closed():
+    project = make_project()
+    admin, _ = admin_of(project), admin_of(project)
+    User.objects.filter(pk=admin.pk).update(is_active=False)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 @pytest.mark.django_db(transaction=True)

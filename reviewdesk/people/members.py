@@ -179,7 +179,9 @@ def _locked(membership: Membership) -> Membership:
 def _keep_an_admin(membership: Membership, what: str) -> None:
     if membership.role != Role.ADMIN:
         return
-    others = Membership.objects.filter(project=membership.project_id, role=Role.ADMIN)
+    others = Membership.objects.filter(
+        project=membership.project_id, role=Role.ADMIN, user__is_active=True
+    )
     if not others.exclude(pk=membership.pk).exists():
         raise LastAdminError(
             f"{membership.user} is the last admin of {membership.project}, so no {what}: make "

@@ -116,9 +116,9 @@ def members_context(request: HttpRequest, project: Project) -> dict[str, Any]:
         .exclude(project=project)
         .values_list("user_id", flat=True)
     )
-    num_admins = sum(each.role == Role.ADMIN for each in found)
+    admins = {each.pk for each in found if each.role == Role.ADMIN and each.user.is_active}
     return {
-        "rows": [_member_row(each, request, num_admins, elsewhere) for each in found],
+        "rows": [_member_row(each, request, admins, elsewhere) for each in found],
         "roles": Role,
         "permissions": [
             (str(permission), [role in allowed for role in Role])
@@ -159,13 +159,13 @@ def settings_context(request: HttpRequest, project: Project, tab: str) -> dict[s
 
 
 def _member_row(
-    membership: Membership, request: HttpRequest, num_admins: int, elsewhere: set[int]
+    membership: Membership, request: HttpRequest, admins: set[int], elsewhere: set[int]
 ) -> MemberRow:
     has_password = membership.user.has_usable_password()
     return MemberRow(
         membership=membership,
         is_you=membership.user_id == request.user.pk,
-        is_last_admin=membership.role == Role.ADMIN and num_admins == 1,
+        is_last_admin=admins == {membership.pk},
         has_password=has_password,
         why_no_link=why_no_link(membership, is_elsewhere=membership.user_id in elsewhere),
     )
