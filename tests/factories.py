@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.apps import apps
 from django.test import Client
 from django.utils import timezone
+from pghistory.models import Context, Event
 
 from agents.config import VersionConfig
 from agents.models import Agent, AgentTool, Level, Release, Run, Version
@@ -20,6 +22,12 @@ from traces.records import SessionRecord, SpanRecord, to_ns
 NOON_NS = to_ns(datetime(2026, 11, 16, 12, 0, tzinfo=UTC))
 SECOND = 1_000_000_000
 _numbers = itertools.count(1)
+
+
+def audit_tables() -> list[str]:
+    """Return the tables of the audit trail: every model's events, and their contexts."""
+    models = [model for model in apps.get_models() if issubclass(model, Event)]
+    return sorted(model._meta.db_table for model in (*models, Context) if model._meta.managed)
 
 
 def make_project(**overrides: Any) -> Project:

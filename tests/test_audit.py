@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+import pghistory
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
+from pghistory.models import Context
 
 from agents.models import AgentTool, GoldenTest, Level, Release, Tier
 from agents.releases.propose import approve_release, refuse_release, roll_back
@@ -15,6 +17,7 @@ from reviewdesk.audit_kinds import KINDS
 from reviewdesk.people.members import add_member, change_role, remove_member
 from reviewdesk.people.roles import Role
 from tests.factories import (
+    audit_tables,
     client_as,
     make_agent,
     make_label,
@@ -201,6 +204,39 @@ def test_nobody_edits_or_deletes_a_line(model):
             connection.cursor() as cursor,
         ):
             cursor.execute(sql.format(table))
+
+
+@pytest.mark.parametrize("change", ["SET metadata = '{}'", "SET created_at = now()"])
+def test_nobody_rewrites_who_and_why(change):
+    make_user(Role.VIEWER)
+    written = Context.objects.create(metadata={"user": 1, "reason": "Wrong order twice."})
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE pghistory_context DISABLE TRIGGER context_is_kept")
+        long_ago = timezone.now() - timedelta(minutes=1)  # as by another transaction
+        Context.objects.filter(pk=written.pk).update(created_at=long_ago)
+        cursor.execute("ALTER TABLE pghistory_context ENABLE TRIGGER context_is_kept")
+        for sql in (f"UPDATE pghistory_context {change}", "DELETE FROM pghistory_context"):
+            with pytest.raises(DatabaseError, match="is kept"), transaction.atomic():
+                cursor.execute(sql)
+    written.refresh_from_db()
+    assert written.metadata["reason"] == "Wrong order twice."
+
+
+def test_context_grows_in_its_own_transaction():
+    project, admin = make_project(), make_user()
+    with pghistory.context(user=admin.pk, action="first"):
+        create_key(project=project, name="Bridge", created_by=admin)
+        with pghistory.context(reason="Because."):
+            create_key(project=project, name="Tunnel", created_by=admin)
+    assert Context.objects.get().metadata["reason"] == "Because."
+
+
+@pytest.mark.parametrize("table", audit_tables())
+def test_nobody_empties_the_trail(table):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER trail_is_not_emptied")
+        with pytest.raises(DatabaseError, match="no TRUNCATE of"), transaction.atomic():
+            cursor.execute(f"TRUNCATE {table}")
 
 
 def test_nobody_rewrites_a_version():
