@@ -25,7 +25,7 @@ from tests.factories import (
     sign_in,
     tool_span,
 )
-from tests.golden import make_eval_run, make_hasty_session, make_test
+from tests.golden import ASKS_FIRST, CALLS_CANCEL, make_eval_run, make_hasty_session, make_test
 from tests.shop import make_shop_agent, make_shop_version
 from traces.models import Session
 
@@ -347,6 +347,32 @@ def test_promotion_form_shows_recording_and_proposed_checks() -> None:
     assert "Yes, please go ahead." in text
     assert "It cancelled without asking." in text
     assert "first wrong step" in text
+
+
+@pytest.mark.parametrize(
+    ("checks", "words"),
+    [([ASKS_FIRST], "it must hold"), ([ASKS_FIRST, CALLS_CANCEL], "all 2 must hold")],
+)
+def test_form_says_how_many_checks_must_hold(checks: list[Any], words: str) -> None:
+    agent, _, _, _ = desk(0)
+    test = make_test(agent, checks=checks)
+    assert words in page(agent, url("edit", agent, test.pk), Role.REVIEWER)
+
+
+@pytest.mark.parametrize("wrong", [None, 700])
+def test_long_recording_is_shown_around_the_first_wrong_step(wrong: int | None) -> None:
+    agent, _, _, _ = desk(0)
+    opening = [customer_span("Where is it?", at=0)]
+    looks = [tool_span("look", {"n": f"look-{n}-"}, result={}, at=n + 1) for n in range(1000)]
+    session = make_session(agent.project, spans=[*opening, *looks], agent_name=agent.slug)
+    if wrong:
+        make_label(session, outcome="harmful", first_wrong_span_id=looks[wrong].span_id)
+    text = page(agent, url("promote", agent, session.pk), Role.REVIEWER)
+    shown = text.partition("<h2>Fixtures")[0]
+    assert [f"look-{n}-" in shown for n in (0, 700, 999)] == [not wrong, bool(wrong), False]
+    assert "steps are not shown here" in shown
+    assert "and 950 more" in text
+    assert len(text) < 400_000
 
 
 def test_reviewer_promotes_a_session() -> None:

@@ -1,7 +1,7 @@
 """The form in which a session becomes a golden test, and in which a test is edited."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -27,6 +27,7 @@ from reviewdesk.screens.golden.drafts import (
     draft_of_proposal,
     draft_of_test,
 )
+from reviewdesk.screens.golden.excerpt import excerpt_of
 from reviewdesk.screens.golden.views import agents_of, golden_test_for
 from reviewdesk.screens.pages import go_to, render_page
 from traces.models import Label, Session, Span
@@ -137,12 +138,13 @@ def _missing(agent: Agent | None, proposed: ProposedTest) -> list[str]:
 def _about_proposal(
     session: Session, label: Label | None, proposed: ProposedTest
 ) -> dict[str, Any]:
+    wrong = proposed.recording.wrong
     return {
         "session": session,
         "label": label,
         "cause": (proposed.cause, proposed.cause_title),
-        "events": proposed.recording.events,
-        "wrong": proposed.recording.wrong,
+        "excerpt": excerpt_of(proposed.recording.events, around=wrong.span_id if wrong else ""),
+        "wrong": wrong,
         "given": proposed.messages,
         "added": [turn.content for turn in proposed.turns if turn.is_added],
         "fixtures": proposed.fixtures,
@@ -155,14 +157,14 @@ def _about_test(test: GoldenTest) -> dict[str, Any]:
         "session": test.source_session,
         "label": test.source_label,
         "cause": promote.cause_of(test.source_label),
-        "events": _events_of(test.source_session),
+        "excerpt": excerpt_of(_events_of(test.source_session), around=test.source_span_id),
         "given": test.input["messages"],
         "added": [],
         "fixtures": [fixture_from_json(data) for data in test.fixtures],
     }
 
 
-def _events_of(session: Session | None) -> Collection[Event]:
+def _events_of(session: Session | None) -> Sequence[Event]:
     if session is None:
         return ()
     return events_of(Span.objects.filter(session=session).order_by("start_ns"))[0]
