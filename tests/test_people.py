@@ -1,5 +1,7 @@
 """Signing in, the profile, and what every answer carries."""
 
+import contextlib
+
 import pytest
 from django.test import Client
 
@@ -63,6 +65,17 @@ def test_profile_without_a_name_is_refused():
     answer = sign_in(make_user()).post("/profile/", {"name": " ", "theme": "light"})
     assert answer.status_code == 422
     assert b"This field is required" in answer.content
+
+
+def test_profile_posted_empty_is_refused():
+    assert sign_in(make_user()).post("/profile/").status_code == 422
+
+
+def test_page_is_kept_by_no_cache_and_a_file_may_be():
+    client = sign_in(make_user())
+    assert client.get("/profile/")["Cache-Control"] == "private, no-store"
+    with contextlib.closing(client.get("/static/css/desk.css")) as file:
+        assert "no-store" not in file["Cache-Control"]
 
 
 def test_password_change():

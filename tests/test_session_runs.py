@@ -39,6 +39,11 @@ def finished(agent, **more):
     return run
 
 
+def test_form_posted_empty_is_refused(client, agent):
+    assert client.post("/p/shop/sessions/start/").status_code == 422
+    assert not Run.objects.exists()
+
+
 def test_started_run_is_queued_and_its_page_opens(client, agent):
     answer = start(client, agent, customer="Mira", turns="Yes.\n\nThank you,\nbye.\n \n\n")
     run = Run.objects.get()

@@ -48,6 +48,12 @@ def test_link_is_dead_once_there_is_a_user(client: Client, home: Path) -> None:
     assert User.objects.count() == 1
 
 
+def test_form_posted_empty_says_what_is_missing(client: Client, home: Path) -> None:
+    response = client.post(link(home))
+    assert response.status_code == 422
+    assert b"This field is required" in response.content
+
+
 def test_wrong_token_is_not_found(client: Client, home: Path) -> None:
     link(home)
     assert client.get("/setup/guess/").status_code == 404

@@ -71,7 +71,7 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     """Show the form, or make the account and sign it in."""
     if not is_setup_token(settings.ENVIRONMENT.home, token):
         raise Http404("The link is not valid, or the desk has been set up.")
-    form = SetupForm(request.POST or None)
+    form = SetupForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         slug = slugify(form.cleaned_data["project_name"])
         try:

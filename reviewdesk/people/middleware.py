@@ -1,4 +1,4 @@
-"""What every answer carries: the content security policy, and the way to the sign-in page."""
+"""What every answer carries: content security policy, no-store, the way to the sign-in page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +36,22 @@ class ContentSecurityPolicyMiddleware:
         """Answer, with the policy."""
         response = self._get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class NoStoreMiddleware:
+    """Let no cache keep what a view answers, unless the view says otherwise.
+
+    It stands below WhiteNoise, whose files may be kept.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer, for this reader only."""
+        response = self._get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
 

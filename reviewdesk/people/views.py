@@ -35,7 +35,7 @@ set_password = auth.PasswordResetConfirmView.as_view(
 def profile(request: DeskRequest) -> HttpResponse:
     """Show and change name, theme and single keys."""
     user = User.objects.get(pk=request.user.pk)
-    form = ProfileForm(request.POST or None, instance=user)
+    form = ProfileForm(request.POST if request.method == "POST" else None, instance=user)
     if request.method == "POST" and form.is_valid():
         user.save(update_fields=form.Meta.fields)
         messages.success(request, "Your profile is saved.")

@@ -23,7 +23,8 @@ def start(request: DeskRequest, slug: str) -> HttpResponse:
     project = project_for(request, slug, Permission.START_RUNS)
     agents = list(Agent.objects.filter(project=project).order_by("name"))
     tasks = _tasks(agents)
-    form = StartForm(request.POST or None, project=project, initial=_initial(request, tasks))
+    data = request.POST if request.method == "POST" else None
+    form = StartForm(data, project=project, initial=_initial(request, tasks))
     if request.method == "POST" and form.is_valid():
         try:
             run = start_run(started_by=request.user, **form.run_arguments())
