@@ -9,6 +9,7 @@ from tests.factories import (
     NOON_NS,
     SECOND,
     customer_span,
+    make_agent,
     make_project,
     make_session,
     make_user,
@@ -209,3 +210,30 @@ def test_nothing_of_a_trace_runs_or_is_fetched(page, project, live_server):
         page.goto(path)
         assert "owned" not in page.title().split("·")[1]
     assert all(url.startswith(live_server.url) for url in asked)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_long_names_stay_on_the_page_and_in_their_box(page, project, width):
+    make_agent(project, slug="support")
+    spans = [customer_span("Hello"), tool_span("a_long_tool_name_" * 7, {"a": 1}, at=1)]
+    long = {"customer": "c" * 190, "agent_name": "n" * 119, "version_name": "m" * 60}
+    session = make_session(project, spans, **long)
+    page.set_viewport_size({"width": width, "height": 844})
+    for path in (f"sessions/{session.pk}", f"golden/promote/{session.pk}"):
+        page.goto(f"/p/shop/{path}/")
+        chip = page.locator(".desk-chip").first
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+        assert chip.evaluate("chip => chip.scrollWidth <= chip.clientWidth"), path
+        chip.locator("summary").click()
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+
+
+def test_all_causes_have_a_heading_and_a_field_in_view(page, project):
+    session = make_session(project, talk())
+    page.goto(f"/p/shop/sessions/{session.pk}/")
+    press(page, "3", "1", "1", "0")
+    dialog = page.get_by_role("dialog", name="All 25 causes")
+    field, around = dialog.locator("[data-find-cause]").bounding_box(), dialog.bounding_box()
+    assert field["x"] - around["x"] >= 16
+    assert field["height"] >= 30
+    assert dialog.locator(":focus").get_attribute("aria-label") == "Find a cause"
