@@ -156,4 +156,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": "WARNING"},
+    # A refusal (4xx) is the answer that was meant; what fails (5xx) is told with its traceback.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

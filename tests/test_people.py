@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from reviewdesk.people.models import User
@@ -97,6 +98,20 @@ def test_home_goes_to_the_first_project():
 
 def test_home_without_a_project_says_who_can_help():
     assert b"An admin of a project adds you" in sign_in(make_user()).get("/").content
+
+
+def test_refusals_are_not_logged_and_failures_are(caplog):
+    project = make_project()
+    client = client_as("viewer", project)
+    client.raise_request_exception = False
+    assert client.post(f"/p/{project.slug}/settings/members/add/").status_code == 403
+    assert client.get("/no-such-page/").status_code == 404
+    assert client.post("/profile/").status_code == 422
+    assert not caplog.records
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE traces_apikey RENAME TO elsewhere")
+    assert client.get(f"/p/{project.slug}/settings/keys/").status_code == 500
+    assert [bool(record.exc_info) for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/no-such-page/"])
