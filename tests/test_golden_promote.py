@@ -6,7 +6,13 @@ import pytest
 
 from agents.errors import GoldenError
 from agents.golden.edit import archive_test, edit_test
-from agents.golden.promote import agent_of, promote_session, promoted_test, propose_test
+from agents.golden.promote import (
+    MAX_TURNS,
+    agent_of,
+    promote_session,
+    promoted_test,
+    propose_test,
+)
 from agents.golden.proposals import ADDED_YES
 from agents.models import Agent, GoldenTest
 from tests.factories import (
@@ -235,6 +241,17 @@ def test_session_without_a_customer_cannot_be_promoted() -> None:
     session = make_session(agent.project, spans=[model_span("Nightly report.")])
     with pytest.raises(GoldenError, match="No customer says anything"):
         promote(agent, session, None)
+
+
+def test_session_with_more_turns_than_the_form_takes_is_refused() -> None:
+    talk = [
+        span
+        for n in range(MAX_TURNS + 2)
+        for span in (customer_span(f"And {n}?", at=2 * n), model_span("Yes.", at=2 * n + 1))
+    ]
+    session = make_session(make_shop_agent()[0].project, spans=talk)
+    with pytest.raises(GoldenError, match="speaks 501 times"):
+        propose_test(session=session, label=None)
 
 
 def test_edit_changes_the_hash_and_stays_in_the_audit_trail() -> None:

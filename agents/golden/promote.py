@@ -33,6 +33,7 @@ from agents.golden.replay import Fixture
 from agents.models import Agent, GoldenTest, Run, ShopRecord
 from traces.models import Label, Session, Span
 
+MAX_TURNS = 500  # the form has a field per turn, and Django reads 1,000 fields at most
 _SLUG_LENGTH = 70
 _RECORD_ARGUMENTS = {"order_id": "order", "user_id": "user", "product_id": "product"}
 _DEFAULT_SEVERITY = GoldenTest.Severity.MAJOR
@@ -81,7 +82,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
     """Return what a golden test of this session would hold. One query.
 
     Raises:
-        GoldenError: The session is still running, or no customer says anything in it.
+        GoldenError: The session is still running, or its customer says nothing or too much.
     """
     if session.status in {Session.Status.RUNNING, Session.Status.WAITING}:
         raise GoldenError(
@@ -104,6 +105,11 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
     if not messages:
         raise GoldenError(
             "No customer says anything in this session, so there is nothing to run a test with."
+        )
+    if len(turns) > MAX_TURNS:
+        raise GoldenError(
+            f"The customer speaks {len(turns):,} times in this session; a golden test takes "
+            f"{MAX_TURNS} turns at most. Promote a shorter session."
         )
     severity = label.answers.get("severity", "") if label else ""
     first_words = session.title or messages[-1]["content"]
