@@ -95,3 +95,12 @@ def test_command_names_the_projects_there_are():
     make_project(slug="shop")
     with pytest.raises(CommandError, match="no project 'nope'; there are: shop"):
         run_command(project="nope")
+
+
+def test_command_takes_arguments_that_are_no_utf_8():
+    project = make_project(slug="shop")
+    with pytest.raises(CommandError, match=r"no project 'a\\udcff'; there are: shop"):
+        run_command(project="a\udcff")
+    key = run_command(project="shop", name="job \udcff").strip()
+    assert project_for_key(key).name == "job \N{REPLACEMENT CHARACTER}"
+    assert project_for_key(key).project == project

@@ -62,6 +62,7 @@ def test_a_version_can_be_named():
     [
         (["--version", "9"], "has no version 9; it has 1."),
         (["--agent", "nobody"], "has no agent 'nobody'; it has support."),
+        (["--agent", "a\udcff"], r"has no agent 'a\\udcff'; it has support."),
         (["--project", "nowhere"], "There is no project 'nowhere'; there are: "),
         (["--message", " "], "Message 1 must have"),
     ],
@@ -106,3 +107,10 @@ def test_following_shows_calls_with_their_results():
     call = list(follow(run, poll_seconds=0))[1]
     assert call.startswith('  get_order_details {"order_id":"#T1"} -> {"address":{},')
     assert len(call) == 160
+
+
+def test_arguments_that_are_no_utf_8_are_cleaned():
+    run_command(make_agent(slug="support"), "--customer", "Ad\udcff", "--message", "Hi \udcff")
+    run = Run.objects.get()
+    assert run.session.customer == "Ad\N{REPLACEMENT CHARACTER}"
+    assert run.input["messages"][0]["content"] == "Hi \N{REPLACEMENT CHARACTER}"

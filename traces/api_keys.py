@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from traces.clean import clean_text
 from traces.errors import TracesError
 from traces.models import ApiKey, Project
 
@@ -30,7 +31,7 @@ def create_key(*, project: Project, name: str, created_by: AbstractBaseUser | No
     Raises:
         TracesError: It has no name.
     """
-    name = name.strip()[:120]
+    name = clean_text(name).strip()[:120]
     if not name:
         raise TracesError("Give the key a name that says which program uses it.")
     key = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)

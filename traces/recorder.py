@@ -52,7 +52,7 @@ def open_session(
         is_golden=is_golden,
         agent_name=agent_name,
         version_name=version_name,
-        customer=customer[:200],
+        customer=clean_text(customer)[:200],
         title=clean_text(title)[:300],
         started_at=from_ns(start_ns),
         first_ns=start_ns,

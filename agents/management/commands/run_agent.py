@@ -10,6 +10,7 @@ from agents.models import Agent, Run, Version
 from agents.runtime.claim import num_live_workers
 from agents.runtime.follow import follow
 from agents.runtime.start import start_run
+from traces.clean import clean_text
 from traces.management.projects import project_named
 from traces.models import Project
 
@@ -78,7 +79,7 @@ class Command(BaseCommand):
 
 def _agent(project: Project, slug: str) -> Agent:
     agents = Agent.objects.filter(project=project).select_related("project", "live_version")
-    agent = agents.filter(slug=slug).first()
+    agent = agents.filter(slug=clean_text(slug)).first()
     if agent is None:
         known = ", ".join(agents.order_by("slug").values_list("slug", flat=True)) or "none yet"
         raise CommandError(f"The project {project.slug} has no agent {slug!r}; it has {known}.")
