@@ -48,6 +48,7 @@ class Supervisor:
         self._lease: Lease | None = None
         self._num_asked = 0
         self._asked_at = 0.0
+        self._asked_by = ""
 
     def run(self) -> None:
         """Start everything, keep it running until Ctrl-C or SIGTERM, and stop it in order.
@@ -75,10 +76,12 @@ class Supervisor:
         if now - self._asked_at > _SAME_WISH_SECONDS:
             self._num_asked += 1
             self._asked_at = now
+            self._asked_by = self._asked_by or signal.Signals(number).name
 
     def _is_asked(self) -> bool:
         if not self._num_asked and is_make_interrupted():
             self._num_asked = 1
+            self._asked_by = signal.SIGINT.name
         return bool(self._num_asked)
 
     def _start_database(self, stack: contextlib.ExitStack) -> None:
@@ -145,8 +148,10 @@ class Supervisor:
     def _stop_children(self) -> None:
         """Stop the children, what they need last; a second Ctrl-C ends the waiting."""
         running = [child for child in self._children if child.pid]
-        if running:
-            _say("Stopping " + ", ".join(child.name for child in running))
+        names = ", ".join(child.name for child in running)
+        why = f"({self._asked_by})" if self._asked_by else ""
+        if names or why:
+            _say(" ".join(filter(None, ("Stopping", names, why))))
         for is_needed in (False, True):
             stopping = [child for child in running if child.is_needed_to_stop is is_needed]
             for child in stopping:
