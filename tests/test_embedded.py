@@ -20,7 +20,7 @@ from reviewdesk.embedded.cluster import memory_bytes, settings_for
 from reviewdesk.embedded.errors import AccountError, HomeError, SchemaError, ServerError
 from reviewdesk.embedded.home import hold_home, prepare_home
 from reviewdesk.embedded.lease import Lease
-from reviewdesk.embedded.paths import short_socket_directory
+from reviewdesk.embedded.paths import secret_key_of, short_socket_directory
 from reviewdesk.embedded.place import DATABASE, ROLE, Place
 from reviewdesk.embedded.schema import check_not_newer, migrate
 from reviewdesk.embedded.testing import temporary_place
@@ -232,6 +232,12 @@ def test_home_below_a_closed_folder_is_named(tmp_path: Path) -> None:
     environment = read_environment({"REVIEWDESK_HOME": str(tmp_path / "desk")})
     message = as_nobody(lambda: prepare_home(environment))
     assert f"The home {tmp_path / 'desk'} cannot be made" in message
+    assert "REVIEWDESK_HOME" in message
+
+    def read_key() -> None:
+        secret_key_of(environment)
+
+    assert as_nobody(read_key) == ""
     tmp_path.chmod(0o700)
 
 

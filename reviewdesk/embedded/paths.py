@@ -54,9 +54,10 @@ def secret_key_of(environment: Environment) -> str:
     Reading never makes the home: `reviewdesk/embedded/home.py` does that, with its checks.
     """
     path = environment.home / "secret_key"
-    if environment.home.is_dir() and os.access(environment.home, os.W_OK):
+    if os.access(environment.home, os.W_OK | os.X_OK) and environment.home.is_dir():
         write_once(path, secrets.token_urlsafe(48))
-    return path.read_text().strip() if path.exists() else secrets.token_urlsafe(48)
+    # Unlike Path.exists it never raises, also where a folder above may not be entered.
+    return path.read_text().strip() if os.path.exists(path) else secrets.token_urlsafe(48)
 
 
 def write_once(path: Path, text: str) -> None:
