@@ -120,7 +120,7 @@ def test_member_without_the_permission_is_told_which_roles_have_it():
         project_for(request, project.slug, Permission.DECIDE_RELEASES)
     assert str(caught.value) == (
         "Your role is support. To approve or refuse releases, roll back takes the role "
-        "lead and admin."
+        "lead or admin."
     )
 
 

@@ -35,7 +35,7 @@ class LacksPermissionError(PermissionDenied):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        others = " and ".join((", ".join(self.roles[:-1]), self.roles[-1]))
+        others = " or ".join((", ".join(self.roles[:-1]), self.roles[-1]))
         allowed = others if len(self.roles) > 1 else self.roles[0]
         return f"Your role is {self.role}. To {self.permission} takes the role {allowed}."
 
