@@ -193,6 +193,20 @@ def test_request_without_reason_or_evidence_is_refused():
     assert b"a release needs one that passed" in answer.content
 
 
+def test_version_page_asks_again_only_while_its_eval_run_goes_on():
+    agent = make_agent()
+    make_test(agent)
+    run = make_eval_run(make_version(agent))
+    client = client_as(Role.ENGINEER, agent.project)
+    page = address(agent, f"{agent.slug}/v{run.version.number}/")
+    assert b"data-poll" not in client.get(page).content
+    EvalRun.objects.update(status=EvalRun.Status.RUNNING)
+    text = client.get(page).content.decode()
+    # The policy on scripts refuses htmx's filters in brackets, and then nothing is asked.
+    assert 'hx-trigger="every 2s"' in text
+    assert "js/poll.js" in text
+
+
 def test_version_page_says_why_a_release_cannot_be_requested():
     agent = make_agent()
     make_test(agent)
