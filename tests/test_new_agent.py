@@ -19,6 +19,25 @@ def test_added_agent_leads_on_to_its_first_version() -> None:
     assert list(Agent.objects.get().tools.values_list("name", flat=True)) == ["get_order_details"]
 
 
+def test_first_version_starts_with_the_tools_that_the_agent_is_given() -> None:
+    project = make_project()
+    client = client_as("engineer", project)
+    url = reverse("releases:add_agent", args=[project.slug])
+    data = {"name": "Returns desk", "tools": ["get_order_details"]}
+    page = client.post(url, data, follow=True).content.decode()
+    assert 'value="get_order_details" checked' in page
+    assert page.count(" checked>") == 1
+    assert "No tool is ticked" not in page
+
+
+def test_editor_warns_of_a_version_without_tools() -> None:
+    project = make_project()
+    client = client_as("engineer", project)
+    url = reverse("releases:add_agent", args=[project.slug])
+    page = client.post(url, {"name": "Returns desk"}, follow=True).content.decode()
+    assert "No tool is ticked" in page
+
+
 def test_name_that_is_taken_comes_back_with_what_was_typed() -> None:
     project = make_project()
     client = client_as("engineer", project)

@@ -1,6 +1,7 @@
 """Forms of the Releases screen: they read and check, and save nothing."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -69,9 +70,12 @@ class VersionForm(forms.Form):
         *args: Any,
         contracts: tuple[ToolContract, ...],
         start: Version | None = None,
+        given: Collection[str] = (),
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("initial", _initial(start))
+        # A first version starts with what the agent is given.
+        offered = [contract.name for contract in contracts if contract.name in given]
+        kwargs.setdefault("initial", _initial(start, offered))
         super().__init__(*args, **kwargs)
         self.contracts = contracts
         # A tool that the code no longer has stays visible, so that it can be unticked.
@@ -181,9 +185,9 @@ class RequestForm(ReasonForm):
     eval_run = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
-def _initial(start: Version | None) -> dict[str, Any]:
+def _initial(start: Version | None, offered: list[str]) -> dict[str, Any]:
     if start is None:
-        return {**asdict(Limits()), "parameters": "", "tools": []}
+        return {**asdict(Limits()), "parameters": "", "tools": offered}
     config = config_from_json(start.config)
     parameters = dict(config.parameters)
     own = {name: parameters.pop(name, None) for name in _OWN_PARAMETERS}

@@ -59,7 +59,8 @@ def new_version(request: DeskRequest, slug: str, agent: str) -> HttpResponse:
     """Show the editor, filled with a version: the one asked for, the live or the newest one."""
     found = agent_for(request, slug, agent, Permission.WRITE_VERSIONS)
     start = start_of(found, request.GET.get("from", ""))
-    form = VersionForm(contracts=contracts(), start=start)
+    given = () if start else tuple(found.tools.values_list("name", flat=True))
+    form = VersionForm(contracts=contracts(), start=start, given=given)
     context = editor_context(found, start, form)
     return render_page(request, _EDITOR, context, partial="editor")
 
