@@ -1,8 +1,13 @@
 """Starting runs through the API: once per idempotency key, whatever is resent."""
 
+import io
+
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import RequestFactory
 
 from agents.models import Run, ToolApproval
+from reviewdesk.api.endpoint import ApiError, json_object
 from tests.factories import make_agent, make_run, make_version
 from tests.test_api_sessions import Api, error_of
 
@@ -111,6 +116,15 @@ def test_a_body_over_a_megabyte_is_refused():
     response = start(make_api(), message="x" * 1_000_001)
     assert response.status_code == 413
     assert error_of(response)["code"] == "too_large"
+
+
+def test_a_body_that_is_too_long_is_read_off_the_connection():
+    body = io.BytesIO(b"x" * 3_000_000)
+    request = RequestFactory().post(URL, content_type="application/json")
+    request = WSGIRequest(request.environ | {"wsgi.input": body, "CONTENT_LENGTH": "3000000"})
+    with pytest.raises(ApiError, match="3000000 bytes"):
+        json_object(request)
+    assert body.read() == b""
 
 
 def test_an_agent_without_a_live_version_says_so():

@@ -186,7 +186,7 @@ def test_a_sign_in_is_no_key():
 def test_a_wrong_method_names_the_right_one(method):
     response = getattr(Client(), method)(URL)
     assert response.status_code == 405
-    assert response["Allow"] == "GET"
+    assert response["Allow"] == "GET, HEAD"
     assert error_of(response)["message"].endswith("use GET.")
 
 
@@ -225,3 +225,11 @@ def test_a_failure_of_the_desk_is_json():
     response = failed(RequestFactory().get(URL))
     assert response.status_code == 500
     assert json.loads(response.content)["error"]["code"] == "failed"
+
+
+def test_what_answers_to_get_answers_to_head():
+    api = Api()
+    session = make_session(api.project)
+    for url in (URL, f"{URL}/{session.pk}"):
+        response = Client().head(url, headers=api.headers)
+        assert (response.status_code, response.content) == (200, b"")

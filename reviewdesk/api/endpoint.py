@@ -15,6 +15,8 @@ from traces.models import ApiKey
 API_ROOT = "/api/v1/"
 MAX_BODY_BYTES = 1_000_000
 MAX_DEPTH = 50
+MAX_DISCARDED_BYTES = 10_000_000
+_CHUNK = 1 << 16
 _BEARER = "bearer "
 
 
@@ -37,7 +39,12 @@ View = Callable[..., JsonResponse]
 
 
 def endpoint(**views: View) -> View:
-    """Return the view of an address from one view per method: `endpoint(GET=…, POST=…)`."""
+    """Return the view of an address from one view per method: `endpoint(GET=…, POST=…)`.
+
+    What answers to GET answers to HEAD; the server leaves the body out.
+    """
+    if "GET" in views:
+        views["HEAD"] = views["GET"]
 
     def view(request: HttpRequest, **kwargs: Any) -> JsonResponse:
         try:
@@ -73,6 +80,7 @@ def json_object(request: HttpRequest) -> dict[str, Any]:
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        _discard_body(request)
         raise ApiError(
             413, "too_large", f"The body has {length} bytes; {MAX_BODY_BYTES:,} are allowed."
         )
@@ -107,10 +115,20 @@ def check_names(given: Any, allowed: set[str], what: str) -> None:
         )
 
 
+def _discard_body(request: HttpRequest) -> None:
+    """Read a body that is too long, so that its sender gets to the answer.
+
+    The server closes a connection with more than 64 KiB unread while the client is still writing.
+    Above the limit here it may: a connection is not worth more than that.
+    """
+    left = MAX_DISCARDED_BYTES
+    while left > 0 and (read := request.read(min(left, _CHUNK))):
+        left -= len(read)
+
+
 def _wrong_method(request: HttpRequest, views: dict[str, View]) -> ApiError:
-    return ApiError(
-        405, "method_not_allowed", f"{request.method} does not work here; use {' or '.join(views)}."
-    )
+    known = " or ".join(method for method in views if method != "HEAD")
+    return ApiError(405, "method_not_allowed", f"{request.method} does not work here; use {known}.")
 
 
 def _api_key(request: HttpRequest) -> ApiKey:
