@@ -345,7 +345,7 @@ def test_promotion_form_shows_recording_and_proposed_checks() -> None:
     assert "Cancel #T1 please" in text
     assert 'value="confirmed_before"' in text
     assert "Yes, please go ahead." in text
-    assert "It cancelled without asking." in text
+    assert "It cancelled without asking.</textarea>" in text.replace("\n", "")
     assert "first wrong step" in text
 
 
@@ -390,6 +390,17 @@ def test_reviewer_promotes_a_session() -> None:
     shown = client.get(response["Location"]).content.decode()
     assert "Promoted: Asks before it cancels. Run it next." in shown
     assert "Run on v2" in shown
+
+
+def test_checks_that_the_recorded_mistake_passes_are_not_saved() -> None:
+    agent, _, _, _ = desk(0)
+    session = labelled(agent)
+    changes = {"check-0-kind": "tool_called", "check-0-arguments": ""}
+    client = client_as(Role.REVIEWER, agent.project)
+    response = client.post(url("promote", agent, session.pk), filled(**changes))
+    assert response.status_code == 422
+    assert "a version that repeats its mistake would pass, too" in response.content.decode()
+    assert not GoldenTest.objects.exists()
 
 
 def test_promoted_session_leads_to_its_test() -> None:

@@ -137,6 +137,44 @@ def test_cause_decides_what_is_proposed(cause: str, expected: list[str]) -> None
     assert kinds(session, label) == expected
 
 
+def test_wrong_arguments_are_excluded_as_they_were_recorded() -> None:
+    _, session, label = hasty("T2")
+    unmarked = make_label(session, outcome="harmful", primary_cause="T2")
+    for each in (label, unmarked):
+        proposed = propose_test(session=session, label=each)
+        excluded, called = proposed.checks
+        wrong = {"kind": "tool_not_called", "tool": CANCEL[0], "arguments": CANCEL[1]}
+        assert excluded.check == wrong
+        assert called.why.endswith("left empty, any will do. The recording passes this one.")
+        assert proposed.lets_mistake_pass([called.check])
+        assert not proposed.lets_mistake_pass([excluded.check, called.check])
+
+
+def test_state_that_right_writes_left_is_proposed_beside_the_mistake() -> None:
+    _, session, label = hasty("K2")
+    said = session.spans.filter(kind="model").order_by("start_ns").last()
+    label.first_wrong_span_id = said.span_id if said else ""
+    assert kinds(session, label) == ["answer_lacks", "tool_called", "final_state"]
+    label.first_wrong_span_id = ""
+    assert kinds(session, label) == ["answer_lacks", "tool_called", "final_state"]
+
+
+def test_only_the_last_state_of_a_record_is_proposed() -> None:
+    agent, _ = make_shop_agent()
+    home = {"order_id": "#T1", "address1": "9 Elm Row"}
+    moved = {**ORDER, "address": {"address1": "9 Elm Row"}}
+    spans = [
+        customer_span("Send #T1 to 9 Elm Row. No, cancel it."),
+        tool_span("modify_pending_order_address", home, result=moved, at=1),
+        tool_span(*CANCEL, result={**moved, "status": "cancelled"}, at=2),
+    ]
+    session = make_session(agent.project, spans=spans)
+    label = make_label(session, outcome="resolved")
+    checks = [each.check for each in propose_test(session=session, label=label).checks]
+    states = [(each["path"], each["equals"]) for each in checks if each["kind"] == "final_state"]
+    assert states == [("status", "cancelled"), ("address.address1", "9 Elm Row")]
+
+
 def test_label_on_the_models_step_means_the_call_it_made() -> None:
     agent, session, label = hasty()
     spans = session.spans.filter(kind="model").order_by("start_ns")

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from agents.errors import GoldenError
+from agents.golden.check_proposals import holds_already, propose_checks
 from agents.golden.content import (
     checked_about,
     checked_checks,
@@ -24,7 +25,6 @@ from agents.golden.proposals import (
     Proposal,
     Recording,
     Turn,
-    propose_checks,
     propose_fixtures,
     propose_input,
     propose_title,
@@ -76,6 +76,11 @@ class ProposedTest:
     def tools(self) -> set[str]:
         """Return the names that its checks may use."""
         return known_tools() | {call.tool for call in self.recording.calls}
+
+    def lets_mistake_pass(self, checks: Sequence[Check]) -> bool:
+        """Say whether a run that repeats the labelled mistake would pass all these checks."""
+        is_mistake = bool(self.cause) and not self.recording.is_resolved
+        return is_mistake and all(holds_already(self.recording, check) for check in checks)
 
 
 def propose_test(*, session: Session, label: Label | None) -> ProposedTest:

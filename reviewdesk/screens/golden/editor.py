@@ -32,6 +32,11 @@ from reviewdesk.screens.golden.views import agents_of, golden_test_for
 from reviewdesk.screens.pages import go_to, render_page
 from traces.models import Label, Session, Span
 
+_PASSES_ALREADY = (
+    "The recorded session passes all of these checks, so a version that repeats its mistake would "
+    "pass, too. Add a check that it fails, or narrow one down."
+)
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
@@ -99,6 +104,8 @@ def _save_new(
     context = {**_about_proposal(session, label, proposed), "draft": draft}
     if checks is None:
         return _show(request, context, status=422)
+    if checks and proposed.lets_mistake_pass(checks):
+        return _show(request, {**context, "problem": _PASSES_ALREADY}, status=422)
     try:
         test = promote.promote_session(
             session=session,
