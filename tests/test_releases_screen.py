@@ -278,6 +278,9 @@ def test_void_evidence_is_shown_before_and_said_after():
     client = client_as(Role.LEAD, agent.project)
     page = client.get(address(agent, f"{release.pk}/")).content.decode()
     assert "does not hold any more" in page
+    assert 'id="approve"' not in page
+    assert "It cannot be approved: golden test changed" in page
+    assert "Run the golden tests on v2" in page
     data = {"live": agent.live_version_id, "reason": ""}
     answer = client.post(address(agent, f"{release.pk}/approve/"), data)
     assert answer.status_code == 409

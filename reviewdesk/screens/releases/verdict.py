@@ -89,7 +89,7 @@ def _waiting_verdict(
 ) -> Verdict:
     version = release.version
     if void_because:
-        sentence = f"The evidence for {version} does not hold any more: approving would void it."
+        sentence = f"The evidence for {version} does not hold any more: it cannot be approved."
         return Verdict("bad", "alert-triangle", sentence, f"Since its eval run: {void_because}.")
     if release.eval_run is None:
         sentence = f"Nothing but reading proves {version}."
