@@ -233,6 +233,28 @@ def test_history_tells_who_when_why_and_from_what_to_what():
     assert (change.by, change.reason) == (lead, "Wrong refunds.")
 
 
+def test_matrix_and_panel_count_the_same_days():
+    agent = make_shop()
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight - timedelta(days=29)
+    for start in (first - timedelta(minutes=1), first + timedelta(minutes=1)):
+        make_session(agent.project, [tool_span(LOOK)], start, agent_name="support")
+    context = client_as("viewer", agent.project).get(tool_url(agent, LOOK)).context
+    rows = [row for group in context["matrix"].groups for row in group.rows]
+    row = next(row for row in rows if row.contract.name == LOOK)
+    assert row.num_calls == context["num_calls"] == len(context["calls"]) == 1
+
+
+def test_matrix_names_the_last_day_of_a_lift():
+    agent = make_shop()
+    until = timezone.now() + timedelta(days=7)
+    url = tool_url(agent, CANCEL, "lift-ceiling/")
+    client = client_as("lead", agent.project)
+    client.post(url, {"until": until.date(), "reason": "Peak week."})
+    page = client.get(f"/p/{agent.project.slug}/autonomy/").text
+    assert f"ceiling approve, lifted until {until.day} {until:%b}<" in page
+
+
 def test_a_lead_lifts_a_ceiling_and_anyone_ends_it():
     agent = make_shop()
     until = (timezone.now() + timedelta(days=7)).date()

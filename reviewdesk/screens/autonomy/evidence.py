@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from agents.models import Agent, ToolApproval
 from agents.tools.contract import ToolContract
 from reviewdesk.kpis.estimates import Estimate, rate
-from reviewdesk.screens.autonomy.matrix import DAYS
+from reviewdesk.screens.autonomy.matrix import DAYS, since_when
 from traces.models import Session, Span
 
 MIN_DECIDED = 5
@@ -106,7 +106,7 @@ def decisions_of(agent: Agent, contract: ToolContract) -> Decisions:
 
 def last_calls(agent: Agent, tool: str, *, now: datetime) -> list[Call]:
     """Return the latest calls with their sessions, newest first. One query."""
-    since = now - timedelta(days=DAYS)
+    since = since_when(now)
     spans = (
         Span.objects.filter(
             kind=Span.Kind.TOOL,
@@ -126,9 +126,8 @@ def last_calls(agent: Agent, tool: str, *, now: datetime) -> list[Call]:
 
 def calls_by_day(agent: Agent, tool: str, *, now: datetime) -> list[Day]:
     """Return the calls of each of the last `DAYS` days, oldest first. One query."""
-    today = now.astimezone(UTC).date()
-    first = today - timedelta(days=DAYS - 1)
-    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    since = since_when(now)
+    first = since.date()
     since_ns = int(since.timestamp()) * _SECOND
     with connection.cursor() as cursor:
         cursor.execute(_BY_DAY, [agent.project_id, agent.slug, since, since_ns, tool])

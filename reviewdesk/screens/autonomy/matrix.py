@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from agents.models import Agent, AgentTool, Tier
+from agents.models import Agent, AgentTool, CeilingLift, Tier
 from agents.tools.autonomy import EffectiveLevel, effective_level
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts
@@ -68,11 +68,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """The tools of one tier."""
+    """The tools of one tier, and the lifts of its ceiling that hold now."""
 
     tier: Tier
     title: str
     rows: tuple[Row, ...]
+    lifts: tuple[CeilingLift, ...]
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,12 @@ def read_matrix(project: Project, *, now: datetime) -> Matrix:
     for contract in contracts():
         row = _row(contract, agents, calls, now)
         by_tier[contract.tier].append(row)
-    groups = (Group(tier, _GROUPS[tier], tuple(rows)) for tier, rows in by_tier.items() if rows)
-    return Matrix(tuple(agents), tuple(groups))
+    groups = tuple(
+        Group(tier, _GROUPS[tier], tuple(rows), _lifts(agents, tier, now))
+        for tier, rows in by_tier.items()
+        if rows
+    )
+    return Matrix(tuple(agents), groups)
 
 
 def agents_with_tools(project: Project) -> list[Agent]:
@@ -121,6 +126,12 @@ def agents_with_tools(project: Project) -> list[Agent]:
     return agents
 
 
+def since_when(now: datetime) -> datetime:
+    """Return when the last `DAYS` days began: whole days (UTC), today among them."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=DAYS - 1)
+
+
 def _row(
     contract: ToolContract,
     agents: Sequence[Agent],
@@ -136,15 +147,20 @@ def _row(
     )
 
 
+def _lifts(agents: Sequence[Agent], tier: Tier, now: datetime) -> tuple[CeilingLift, ...]:
+    lifts = [(agent, lift) for agent in agents for lift in agent.ceiling_lifts.all()]
+    for agent, lift in lifts:
+        lift.agent = agent
+    return tuple(lift for _, lift in lifts if lift.tier == tier and lift.expires_at > now)
+
+
 def _cell(agent: Agent, contract: ToolContract, now: datetime) -> Cell:
     given = next((each for each in agent.tools.all() if each.name == contract.name), None)
     return Cell(agent, given, effective_level(given, now=now) if given else None)
 
 
 def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
-    since = int(now.timestamp() - DAYS * 86_400)
+    since = since_when(now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CALLS, [project.pk, datetime.fromtimestamp(since, now.tzinfo), since * _SECOND]
-        )
+        cursor.execute(_CALLS, [project.pk, since, int(since.timestamp()) * _SECOND])
         return {(agent, tool): (calls, failed) for agent, tool, calls, failed in cursor.fetchall()}
