@@ -57,6 +57,8 @@ WORDINGS = {
         "Refunds go to the original payment method or to an existing gift card.",
         "Ask the customer where the refund should go.",
         "The customer decides about the refund: gift card or card.",
+        "Should somebody want their money back as store credit on their gift card, use the gift "
+        "card.",
     ],
     "invents_nothing": [
         "Never invent facts.",
@@ -101,6 +103,7 @@ def test_every_rule_has_wordings() -> None:
         ("checks_status", "You need not check the order's status first."),
         ("hands_over", "Never hand customers over to a colleague."),
         ("asks_refund", "Refunds always go to the original payment method."),
+        ("asks_refund", "Say how much money is left on a gift card."),
     ],
 )
 def test_the_opposite_is_no_rule(name: str, wording: str) -> None:

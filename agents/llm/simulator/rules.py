@@ -80,6 +80,8 @@ _PHRASES: dict[str, tuple[str, ...]] = {
     "asks_refund": (
         r"refund.{0,140}gift card",
         r"gift card.{0,80}refund",
+        r"(?:money back|store credit|credited).{0,80}gift card",
+        r"gift card.{0,80}(?:money back|store credit|credited)",
         r"refund.{0,80}(?:where|wherever|method).{0,40}(?:customer|they|user)",
         r"(?:ask|let).{0,60}(?:where|how|which|choose).{0,60}(?:refund|money back)",
         r"(?:customer|they|user)s? (?:may )?(?:choose|chooses|decide|decides|want|wants|says?)"
