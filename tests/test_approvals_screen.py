@@ -25,9 +25,22 @@ from tests.shop import CANCEL, make_shop_agent
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
+SURE = {"confirmed": "1"}
 RETURN = (
     "return_delivered_order_items",
     {"order_id": "#T1", "item_ids": ["2"], "payment_method_id": "gift_card_1"},
+)
+ADDRESS = (
+    "modify_pending_order_address",
+    {
+        "order_id": "#T1",
+        "address1": "1 Elm Way",
+        "address2": "",
+        "city": "Springfield",
+        "state": "IL",
+        "zip": "62701",
+        "country": "USA",
+    },
 )
 WAITING = ToolApproval.Status.WAITING
 
@@ -132,7 +145,7 @@ def test_approving_runs_the_call_and_shows_the_next():
     approval = park()
     following = park(agent=approval.run.agent)
     user = make_user("reviewer", project_of(approval))
-    response = sign_in(user).post(url_of(approval, "approve/"), headers=HTMX)
+    response = sign_in(user).post(url_of(approval, "approve/"), SURE, headers=HTMX)
     approval.refresh_from_db()
     assert (approval.status, approval.decided_by) == (ToolApproval.Status.APPROVED, user)
     assert response["HX-Push-Url"] == url_of(following)
@@ -144,20 +157,68 @@ def test_approving_runs_the_call_and_shows_the_next():
 
 def test_without_javascript_a_decision_leads_on_with_a_message():
     approval = park()
-    response = decider(approval).post(url_of(approval, "approve/"), follow=True)
+    response = decider(approval).post(url_of(approval, "approve/"), SURE, follow=True)
     assert response.redirect_chain == [(list_url(approval), 303)]
     assert "cancel_pending_order is approved; the run goes on." in response.text
 
 
-def test_money_is_asked_about_once_more():
-    approval = park(RETURN)
+@pytest.mark.parametrize(
+    ("call", "question"),
+    [(RETURN, "Money moves at once"), (CANCEL, "This cannot be undone: $40.00. Approve it?")],
+)
+def test_what_cannot_be_taken_back_is_asked_about_once_more(call, question):
+    approval = park(call)
     client = decider(approval)
     asked = client.post(url_of(approval, "approve/"), headers=HTMX)
     assert asked.status_code == 200
-    assert "Money moves at once" in asked.text
+    assert question in asked.text
     assert status_of(approval) == WAITING
-    client.post(url_of(approval, "approve/"), {"confirmed": "1"}, headers=HTMX)
+    client.post(url_of(approval, "approve/"), SURE, headers=HTMX)
     assert status_of(approval) == ToolApproval.Status.APPROVED
+
+
+def test_what_can_be_undone_takes_one_step():
+    approval = park(ADDRESS)
+    decider(approval).post(url_of(approval, "approve/"), headers=HTMX)
+    assert status_of(approval) == ToolApproval.Status.APPROVED
+
+
+def test_an_edit_is_previewed_and_asked_about_once_more():
+    approval = park(RETURN)
+    client = decider(approval)
+    lamp = {"arg-order_id": "#T1", "arg-item_ids": "1", "arg-payment_method_id": "gift_card_1"}
+    typed = lamp | {"message": "Only one."}
+    asked = client.post(url_of(approval, "edit/"), typed, headers=HTMX)
+    assert asked.status_code == 200
+    assert "Money moves at once" in asked.text
+    assert dict(asked.context["summary"].rows)["Item ids"] == "['1']"
+    assert asked.context["changed"] == [("item_ids", '["2"]', '["1"]')]
+    assert asked.context["kept"] == list(typed.items())
+    assert status_of(approval) == WAITING
+    client.post(url_of(approval, "edit/"), typed | SURE, headers=HTMX)
+    approval.refresh_from_db()
+    assert (approval.status, approval.message) == ("edited", "Only one.")
+    assert approval.decided_arguments["item_ids"] == ["1"]
+
+
+def test_back_from_the_preview_keeps_the_edit():
+    approval = park()
+    data = {"arg-order_id": "#T1", "arg-reason": "ordered by mistake", "message": "So."}
+    back = decider(approval).post(url_of(approval, "edit/"), data | {"back": "1"}, headers=HTMX)
+    assert back.status_code == 200
+    assert back.context["mode"] == "edit"
+    assert '<option value="ordered by mistake" selected>' in back.text
+    assert status_of(approval) == WAITING
+
+
+@pytest.mark.parametrize("data", [{}, SURE])
+def test_an_edit_that_changes_nothing_is_refused(data):
+    approval = park()
+    data = {"arg-order_id": "#T1", "arg-reason": "no longer needed", **data}
+    response = decider(approval).post(url_of(approval, "edit/"), data, headers=HTMX)
+    assert response.status_code == 422
+    assert "Nothing was changed: approve the call as it is, or change" in response.text
+    assert status_of(approval) == WAITING
 
 
 @pytest.mark.parametrize("role", ["viewer", "engineer"])
@@ -178,13 +239,16 @@ def test_editing_sends_what_was_typed():
     form = client.get(url_of(approval), {"mode": "edit"})
     assert 'name="arg-reason"' in form.text
     data = {"arg-order_id": "#T1", "arg-reason": "ordered by mistake", "message": "As she said."}
-    response = client.post(url_of(approval, "edit/"), data)
+    response = client.post(url_of(approval, "edit/"), data | SURE)
     approval.refresh_from_db()
     assert response.status_code == 303
     assert approval.status == ToolApproval.Status.EDITED
     assert approval.decided_arguments == {"order_id": "#T1", "reason": "ordered by mistake"}
     shown = client.get(url_of(approval)).context["changed"]
     assert shown == [("reason", "no longer needed", "ordered by mistake")]
+    listed = client.get(list_url(approval) + "decided/")
+    assert "<del>no longer needed</del>" in listed.text
+    assert "<ins>ordered by mistake</ins>" in listed.text
 
 
 def test_an_edit_that_does_not_fit_comes_back_with_what_was_typed():

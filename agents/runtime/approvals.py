@@ -41,14 +41,10 @@ def edit_call(
 
     Raises:
         InvalidArgumentsError: They do not fit the tool's schema.
-        ApprovalError: It was only proposed.
+        ApprovalError: Nothing was changed, or it was only proposed.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
-    arguments = clean_json(arguments)
-    if problems := argument_problems(_contract(approval), arguments):
-        raise InvalidArgumentsError(problems)
-    if arguments == approval.arguments:
-        return approve_call(approval=approval, by=by, message=message)
+    arguments = check_edit(approval=approval, arguments=arguments)
     return _decide(approval, by, _CALL, ToolApproval.Status.EDITED, message, arguments)
 
 
@@ -77,6 +73,25 @@ def judge_suggestion(
         raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
     status = ToolApproval.Status.APPROVED if is_good else ToolApproval.Status.REJECTED
     return _decide(approval, by, _SUGGESTION, status, message)
+
+
+def check_edit(*, approval: ToolApproval, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments as they would be decided; nothing is locked or written.
+
+    Raises:
+        InvalidArgumentsError: They do not fit the tool's schema.
+        ApprovalError: Nothing was changed.
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    check_open(approval=approval)
+    arguments = clean_json(arguments)
+    if problems := argument_problems(_contract(approval), arguments):
+        raise InvalidArgumentsError(problems)
+    if arguments == approval.arguments:
+        raise ApprovalError(
+            "Nothing was changed: approve the call as it is, or change an argument."
+        )
+    return arguments
 
 
 def check_open(*, approval: ToolApproval) -> None:

@@ -33,7 +33,8 @@
   const press = (element) => {
     if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) {
       element.focus();
-      element.select?.();
+      if (element.matches("textarea")) element.setSelectionRange(element.value.length, element.value.length);
+      else element.select?.();
     } else element.click();
   };
 
@@ -73,7 +74,7 @@
     const seen = new Map();
     for (const element of document.querySelectorAll("[data-key]")) {
       const name = element.dataset.key;
-      if (visible(element) && !seen.has(name) && (single || name.includes("+"))) seen.set(name, words(element));
+      if (visible(element) && !seen.has(name) && (single || name.includes("+") || name === "Escape")) seen.set(name, words(element));
     }
     for (const element of document.querySelectorAll("[data-keys-help]")) {
       for (const entry of element.dataset.keysHelp.split(";")) {
@@ -96,8 +97,16 @@
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     const inField = typing(event.target);
+    if (event.repeat && event.key === "Enter" && event.target.closest("[data-once]")) {
+      event.preventDefault();
+      return;
+    }
     if (event.key === "Escape") {
-      if (inField && !document.querySelector("dialog[open], :popover-open")) event.target.blur();
+      const back = document.querySelector("dialog[open], :popover-open") ? null : control("Escape", document);
+      if (back) {
+        event.preventDefault();
+        press(back);
+      } else if (inField && !document.querySelector("dialog[open], :popover-open")) event.target.blur();
       return;
     }
     const name = chord(event);
@@ -133,12 +142,14 @@
       openHelp();
       return;
     }
-    if (document.querySelector("[data-saving]")) return;
+    // What is typed before the form that a key opened has come must not press another one.
+    if (document.querySelector("[data-saving], [data-key].htmx-request, [data-pick].htmx-request, form.htmx-request [data-key]")) return;
     if ((event.key === "Enter" || event.key === " ") && event.target.closest("a, button, summary, input, [tabindex='0']")) return;
     const found = control(name, document);
     if (found) {
       event.preventDefault();
-      press(found);
+      // A key that is held down decides one thing.
+      if (!event.repeat || found.type !== "submit") press(found);
     }
   });
 })();

@@ -37,16 +37,49 @@ def page(browser, live_server, approval):
     assert [error for error in errors if "422" not in error] == []
 
 
+def approve(page):
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Yes, approve")).to_be_focused()
+    page.keyboard.press("Enter")
+
+
+def test_escape_leaves_the_edit_and_the_rejection_undecided(page, approval):
+    page.goto(list_url(approval))
+    for key, label in (("m", "Order id"), ("r", "Why it is rejected")):
+        page.keyboard.press(key)
+        expect(page.get_by_label(label)).to_be_focused()
+        page.keyboard.type("a r m")
+        page.keyboard.press("Escape")
+        expect(page.get_by_label(label)).to_have_count(0)
+        expect(page.get_by_role("link", name="Edit…")).to_be_visible()
+    assert ToolApproval.objects.get(pk=approval.pk).status == "waiting"
+
+
+def test_an_edit_is_previewed_and_enter_approves_it(page, approval):
+    page.goto(list_url(approval))
+    page.keyboard.press("m")
+    page.get_by_label("Reason").select_option("ordered by mistake")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Approve it with your changes?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Reason")).to_have_value("ordered by mistake")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="Yes, approve")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("is approved with your changes")).to_be_visible()
+    assert ToolApproval.objects.get(pk=approval.pk).status == "edited"
+
+
 def test_a_approves_and_the_next_call_gets_the_focus(page, approval):
     following = park(agent=approval.run.agent)
     page.goto(list_url(approval))
-    page.keyboard.press("a")
+    approve(page)
     expect(page.get_by_text("cancel_pending_order is approved; the run goes on.")).to_be_visible()
     expect(page.locator(f"#waiting-{approval.pk}")).to_have_count(0)
     expect(page.locator(f"#waiting-{following.pk}")).to_be_focused()
     expect(page).to_have_url(url_of(following))
     expect(page.locator("nav [data-waiting=approvals] .desk-count").last).to_contain_text("1")
-    page.keyboard.press("a")
+    approve(page)
     expect(page.get_by_role("heading", name="No call waits for you")).to_be_visible()
 
 

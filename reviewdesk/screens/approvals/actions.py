@@ -12,8 +12,8 @@ from agents.models import ToolApproval
 from agents.runtime import approvals
 from reviewdesk.people.access import DeskRequest
 from reviewdesk.people.roles import Permission
-from reviewdesk.screens.approvals.argument_form import read_fields, with_problems
-from reviewdesk.screens.approvals.call import Mode, approval_for, is_money
+from reviewdesk.screens.approvals.argument_form import PREFIX, read_fields, with_problems
+from reviewdesk.screens.approvals.call import Mode, approval_for, is_asked_twice
 from reviewdesk.screens.approvals.inbox import Inbox, read_inbox
 from reviewdesk.screens.approvals.views import page
 from reviewdesk.screens.autonomy.views import contract_or_404
@@ -25,11 +25,11 @@ _SUGGESTION = ToolApproval.Kind.SUGGESTION
 
 @require_POST
 def approve_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Let the call be made as proposed; money is asked about once more."""
+    """Let the call be made as proposed; asked once more where it cannot be taken back."""
     approval = _waiting(request, slug, pk, _CALL)
     inbox = read_inbox(approval.run.agent.project)
     try:
-        if is_money(approval) and request.POST.get("confirmed") != "1":
+        if is_asked_twice(approval) and request.POST.get("confirmed") != "1":
             approvals.check_open(approval=approval)
             return _again(request, approval, mode=Mode.CONFIRM, status=200)
         approvals.approve_call(approval=approval, by=request.user)
@@ -40,7 +40,7 @@ def approve_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def edit_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Let the call be made with other arguments."""
+    """Let the call be made with other arguments; asked once more as for the proposed ones."""
     approval = _waiting(request, slug, pk, _CALL)
     inbox = read_inbox(approval.run.agent.project)
     schema = contract_or_404(approval.tool).parameters
@@ -49,7 +49,12 @@ def edit_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     typed = {"mode": Mode.EDIT, "message": message, "status": 422}
     if any(field.errors for field in fields):
         return _again(request, approval, fields=fields, **typed)
+    if request.POST.get("back") == "1":
+        return _again(request, approval, fields=fields, **(typed | {"status": 200}))
     try:
+        if is_asked_twice(approval) and request.POST.get("confirmed") != "1":
+            edited = approvals.check_edit(approval=approval, arguments=arguments)
+            return _ask_edited(request, approval, edited, message)
         approvals.edit_call(
             approval=approval, by=request.user, arguments=arguments, message=message
         )
@@ -58,6 +63,8 @@ def edit_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
         return _again(request, approval, fields=fields, problem=" ".join(rest), **typed)
     except AlreadyDecidedError as error:
         return _overtaken(request, approval, error, message)
+    except ApprovalError as error:
+        return _again(request, approval, fields=fields, problem=str(error), **typed)
     text = f"{approval.tool} is approved with your changes; the run goes on."
     return _decided(request, approval, inbox, text)
 
@@ -109,6 +116,19 @@ def _again(
 ) -> HttpResponse:
     project = approval.run.agent.project
     return page(request, project, approval, partial="call", status=status, **extra)
+
+
+def _ask_edited(
+    request: DeskRequest, approval: ToolApproval, edited: dict[str, Any], message: str
+) -> HttpResponse:
+    """Show the call as it was changed, and ask whether it is to be made so."""
+    kept = [
+        (name, value)
+        for name, value in request.POST.items()
+        if name.startswith(PREFIX) or name == "message"
+    ]
+    asked = {"edited": edited, "kept": kept, "message": message}
+    return _again(request, approval, mode=Mode.CONFIRM, status=200, **asked)
 
 
 def _overtaken(

@@ -76,14 +76,16 @@ def read_fields(
         arguments: The proposed ones; what the schema does not know is kept of them.
         data: What was posted.
     """
-    typed = [
-        replace(field, value=data.get(field.html_name, ""))
-        for field in fields_of(schema, arguments)
-    ]
+    shown = fields_of(schema, arguments)
+    typed = [replace(field, value=data.get(field.html_name, "")) for field in shown]
     known = {field.name for field in typed}
     read = {name: value for name, value in arguments.items() if name not in known}
     for number, field in enumerate(typed):
         if not field.value and not field.is_required and field.name not in arguments:
+            continue
+        # A form trims and breaks lines its own way: what nobody touched stays as proposed.
+        if field.name in arguments and _is_same(field.value, shown[number].value):
+            read[field.name] = arguments[field.name]
             continue
         try:
             read[field.name] = _value(field)
@@ -108,6 +110,10 @@ def with_problems(
             field = found[place]
             found[place] = replace(field, errors=(*field.errors, sentence))
     return found, rest
+
+
+def _is_same(typed: str, shown: str) -> bool:
+    return typed.replace("\r\n", "\n") == shown.replace("\r\n", "\n")
 
 
 def _field(name: str, part: Mapping[str, Any], value: Any, is_required: bool) -> ArgumentField:

@@ -1,5 +1,6 @@
 """One call as the person sees it who decides it."""
 
+import copy
 import json
 from enum import StrEnum
 from typing import Any
@@ -15,13 +16,14 @@ from agents.tools.registry import UnknownToolError, contract_for
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.approvals.argument_form import fields_of
-from reviewdesk.screens.approvals.inbox import approvals_of, tier_of
+from reviewdesk.screens.approvals.inbox import approvals_of, changed_arguments, differences, tier_of
 from reviewdesk.screens.autonomy.charts import interval_bar
 from reviewdesk.screens.autonomy.evidence import decisions_of
 from reviewdesk.screens.sessions.reading import read_session
 from reviewdesk.screens.shell import DUE_WITHIN
 
 _BAR_WIDTH = 200
+_ASKED_TWICE = {Tier.MONEY, Tier.WRITE_IRREVERSIBLE}
 
 OUTCOMES = {
     ToolApproval.Status.APPROVED: ("good", "circle-check", "approved"),
@@ -61,7 +63,9 @@ def call_context(
 ) -> dict[str, Any]:
     """Return the template's variables for one call. A fixed number of queries."""
     contract = _contract(approval)
-    summary = describe_calls([approval])[approval.pk]
+    edited = extra.pop("edited", None)
+    shown = approval if edited is None else _with_arguments(approval, edited)
+    summary = describe_calls([shown])[approval.pk]
     fields = extra.pop("fields", None)
     if fields is None:
         fields = fields_of(contract.parameters, approval.arguments) if contract else []
@@ -76,13 +80,17 @@ def call_context(
         "summary": summary,
         "amount": money(abs(summary.amount)) if summary.amount else "",
         "tier": tier_of(approval.tool),
-        "is_money": is_money(approval),
+        "is_money": tier_of(approval.tool) == Tier.MONEY,
+        "is_asked_twice": is_asked_twice(approval),
+        "is_edited": edited is not None,
         "is_waiting": is_open(approval),
         "is_suggestion": approval.kind == ToolApproval.Kind.SUGGESTION,
         "is_due": is_due(approval),
         "outcome": outcome_of(approval),
-        "changed": changed_arguments(approval),
-        "raw": json.dumps(approval.arguments, indent=2, ensure_ascii=False),
+        "changed": differences(approval.arguments, edited)
+        if edited is not None
+        else changed_arguments(approval),
+        "raw": json.dumps(shown.arguments, indent=2, ensure_ascii=False),
         "why": _why(approval),
         "talk": read_session(approval.run.session, focus=approval.step.span_id).talk,
         "may_decide": may(request, Permission.DECIDE_CALLS),
@@ -102,9 +110,9 @@ def is_open(approval: ToolApproval) -> bool:
     return approval.status == ToolApproval.Status.WAITING and not is_expired(approval)
 
 
-def is_money(approval: ToolApproval) -> bool:
-    """Say whether the call moves money, so that its approval is asked for twice."""
-    return tier_of(approval.tool) == Tier.MONEY
+def is_asked_twice(approval: ToolApproval) -> bool:
+    """Say whether the call moves money or cannot be undone: then one key must not approve it."""
+    return tier_of(approval.tool) in _ASKED_TWICE
 
 
 def is_expired(approval: ToolApproval) -> bool:
@@ -127,19 +135,6 @@ def outcome_of(approval: ToolApproval) -> tuple[str, str, str] | None:
     return OUTCOMES.get(status)
 
 
-def changed_arguments(approval: ToolApproval) -> list[tuple[str, str, str]]:
-    """Return (name, proposed, decided) of the arguments that a person changed."""
-    if approval.status != ToolApproval.Status.EDITED:
-        return []
-    decided = approval.decided_arguments or {}
-    names = [*approval.arguments, *(name for name in decided if name not in approval.arguments)]
-    return [
-        (name, _short(approval.arguments.get(name)), _short(decided.get(name)))
-        for name in names
-        if approval.arguments.get(name) != decided.get(name)
-    ]
-
-
 def _why(approval: ToolApproval) -> str:
     """Return the reason given for the tool's level, where that is what binds."""
     if "the tool's level" not in approval.why:
@@ -148,15 +143,18 @@ def _why(approval: ToolApproval) -> str:
     return found.values_list("reason", flat=True).first() or ""
 
 
+def _with_arguments(approval: ToolApproval, arguments: dict[str, Any]) -> ToolApproval:
+    """Return the approval as if these had been proposed: to be described, never saved."""
+    changed = copy.copy(approval)
+    changed.arguments = arguments
+    return changed
+
+
 def _contract(approval: ToolApproval) -> ToolContract | None:
     try:
         return contract_for(approval.tool)
     except UnknownToolError:
         return None
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _sentence(roles: list[str]) -> str:

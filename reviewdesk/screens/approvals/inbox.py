@@ -1,6 +1,7 @@
 """The list of calls that wait, and those that were decided."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -46,6 +47,11 @@ class Line:
     def is_money(self) -> bool:
         """Say whether the call moves money."""
         return self.tier is Tier.MONEY
+
+    @property
+    def changed(self) -> list[tuple[str, str, str]]:
+        """Return (name, proposed, decided) of the arguments that a person changed."""
+        return changed_arguments(self.approval)
 
     @property
     def waited(self) -> timedelta:
@@ -159,6 +165,29 @@ def tier_of(tool: str) -> Tier | None:
         return contract_for(tool).tier
     except UnknownToolError:
         return None
+
+
+def changed_arguments(approval: ToolApproval) -> list[tuple[str, str, str]]:
+    """Return (name, proposed, decided) of the arguments that a person changed."""
+    if approval.status != ToolApproval.Status.EDITED:
+        return []
+    return differences(approval.arguments, approval.decided_arguments or {})
+
+
+def differences(
+    proposed: Mapping[str, Any], decided: Mapping[str, Any]
+) -> list[tuple[str, str, str]]:
+    """Return (name, proposed, decided) of the arguments that differ."""
+    names = [*proposed, *(name for name in decided if name not in proposed)]
+    return [
+        (name, _short(proposed.get(name)), _short(decided.get(name)))
+        for name in names
+        if proposed.get(name) != decided.get(name)
+    ]
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def read_today(project: Project) -> Today:
