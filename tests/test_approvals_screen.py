@@ -244,8 +244,10 @@ def test_editing_sends_what_was_typed():
     assert response.status_code == 303
     assert approval.status == ToolApproval.Status.EDITED
     assert approval.decided_arguments == {"order_id": "#T1", "reason": "ordered by mistake"}
-    shown = client.get(url_of(approval)).context["changed"]
-    assert shown == [("reason", "no longer needed", "ordered by mistake")]
+    shown = client.get(url_of(approval))
+    assert "What was approved" in shown.text
+    assert dict(shown.context["summary"].rows)["Reason"] == "ordered by mistake"
+    assert shown.context["changed"] == [("reason", "no longer needed", "ordered by mistake")]
     listed = client.get(list_url(approval) + "decided/")
     assert "<del>no longer needed</del>" in listed.text
     assert "<ins>ordered by mistake</ins>" in listed.text

@@ -87,6 +87,16 @@ def test_span_has_a_page_and_a_fragment(client, project):
         assert "&quot;seed&quot;: 7" in text
 
 
+def test_an_edited_call_shows_both_arguments_wherever_it_is_shown(client, project):
+    done = {"executed_arguments": {"reason": "done so"}}
+    edited = tool_span("refund", {"reason": "asked so"}, at=1, attributes=done)
+    session = make_session(project, [customer_span("Hi"), edited])
+    url = f"spans/{edited.span_id}/"
+    payload = page(client, session, url + "?part=payload", **{"HX-Request": "true"})
+    for text in (page(client, session), page(client, session, url), payload):
+        assert text.index("done so") < text.index("Proposed") < text.rindex("asked so")
+
+
 def test_unknown_span_is_not_found(client, project):
     session = make_session(project)
     assert client.get(f"/p/shop/sessions/{session.pk}/spans/ffff/").status_code == 404

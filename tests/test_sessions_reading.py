@@ -201,6 +201,16 @@ def test_state_of_a_call_is_told(more, state, note):
     assert calls.chips[0].note.startswith(note)
 
 
+def test_an_edited_call_shows_what_was_executed_beside_what_was_proposed():
+    asked = {"arguments": {"order_id": "#A1", "reason": "proposed words"}}
+    attributes = {"executed_arguments": {"order_id": "#A1", "reason": "decided words"}}
+    (calls,) = talk_of([detail("t", "tool", input=asked, attributes=attributes)], {})
+    (chip,) = calls.chips
+    assert chip.short == "#A1 · decided words"
+    assert [pair.text for pair in chip.arguments.shown] == ["#A1", "decided words"]
+    assert [pair.text for pair in chip.proposed.shown] == ["#A1", "proposed words"]
+
+
 def test_rev_changes_with_what_is_shown():
     before, after = (
         talk_of([detail("t", "tool", status=status)], {})[0].rev for status in ("running", "ok")

@@ -64,7 +64,9 @@ def call_context(
     """Return the template's variables for one call. A fixed number of queries."""
     contract = _contract(approval)
     edited = extra.pop("edited", None)
-    shown = approval if edited is None else _with_arguments(approval, edited)
+    decided = approval.decided_arguments if changed_arguments(approval) else None
+    arguments = edited or decided
+    shown = _with_arguments(approval, arguments) if arguments else approval
     summary = describe_calls([shown])[approval.pk]
     fields = extra.pop("fields", None)
     if fields is None:

@@ -71,7 +71,9 @@ class Chip(Item):
     Attributes:
         state: ok, failed, waiting, running, suggested, rejected or expired.
         note: What a person should know of it, a sentence, or empty.
-        arguments: As names and values; None where they are loaded when they are opened.
+        arguments: Those that it was made with, as names and values; None where they are loaded
+            when they are opened.
+        proposed: What the model had asked for, where a person changed it.
         result: Likewise; None also where there is none yet.
         is_whole: Whether `arguments` and `result` are all there is to show.
         approval_id: Of the approval that decides it, or None.
@@ -84,6 +86,7 @@ class Chip(Item):
     state: str
     note: str
     arguments: Pairs | None
+    proposed: Pairs | None
     result: Pairs | None
     is_whole: bool
     is_customers: bool
@@ -92,25 +95,37 @@ class Chip(Item):
 
 def chip_of(detail: Detail, approval: ToolApproval | None) -> Chip:
     """Return a tool call as a chip."""
-    arguments = detail.input
-    if isinstance(arguments, dict) and "arguments" in arguments:
-        arguments = arguments["arguments"]
+    asked = detail.input
+    if isinstance(asked, dict) and "arguments" in asked:
+        asked = asked["arguments"]
+    executed = _executed(detail, approval)
+    arguments = asked if executed is None else executed
     result, error = _result(detail)
     state = _state(detail, approval)
     return Chip(
         span_id=detail.span_id,
         name=detail.name,
-        short=detail.input_start or short_arguments(arguments or {}),
+        short=(executed is None and detail.input_start) or short_arguments(arguments or {}),
         outcome=cut(error) or detail.output_start or _short_or_nothing(result),
         duration_ns=detail.duration_ns,
         state=state,
         note=_note(detail, approval, state),
         arguments=pairs_of(arguments) if arguments else None,
+        proposed=pairs_of(asked) if asked and executed is not None else None,
         result=_result_pairs(result, error),
         is_whole=not (detail.input_start or detail.output_start),
         is_customers=detail.attributes.get("requestor") == "user",
         approval_id=approval.pk if approval else None,
     )
+
+
+def _executed(detail: Detail, approval: ToolApproval | None) -> Any:
+    """Return the arguments that a person put in place of the proposed ones, or None."""
+    if "executed_arguments" in detail.attributes:
+        return detail.attributes["executed_arguments"]
+    if approval and approval.status == ToolApproval.Status.EDITED:
+        return approval.decided_arguments
+    return None
 
 
 def _result(detail: Detail) -> tuple[Any, str]:

@@ -21,7 +21,7 @@ from reviewdesk.screens.sessions.reading import (
 )
 from reviewdesk.screens.sessions.values import pairs_of, pretty
 from traces.clean import clean_text
-from traces.models import Session
+from traces.models import Session, Span
 
 MAX_JSON = 100_000
 _LIVE = (Session.Status.RUNNING, Session.Status.WAITING)
@@ -53,13 +53,15 @@ def span(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpRe
     found = spans_of(session).filter(span_id=clean_text(span_id)).first()
     if found is None:
         raise Http404(f"This session has no step {span_id}.")
-    parts = [("Input", found.input), ("Output", found.output), ("Attributes", found.attributes)]
+    asked = pairs_of(_inner(found.input, "arguments")) if found.input else None
+    executed = (found.attributes or {}).get("executed_arguments")
     context = {
         "project": session.project,
         "session": session,
         "span": found,
-        "parts": [_part(title, value) for title, value in parts if value not in (None, {}, "")],
-        "arguments": pairs_of(_inner(found.input, "arguments")) if found.input else None,
+        "parts": _parts(found),
+        "arguments": asked if executed is None else pairs_of(executed),
+        "proposed": None if executed is None else asked,
         "result": pairs_of(_inner(found.output, "result")) if found.output else None,
     }
     partial = "payload" if request.GET.get("part") == "payload" else "span"
@@ -116,6 +118,16 @@ def _read(request: HttpRequest, session: Session) -> Reading:
         focus=request.GET.get("span", "")[:16],
         first=int(first) if first.isdecimal() and len(first) < 7 else None,
     )
+
+
+def _parts(span: Span) -> list[dict[str, Any]]:
+    """Return the span's contents as JSON; of a call that a person changed, as made and proposed."""
+    attributes = dict(span.attributes or {})
+    executed = attributes.pop("executed_arguments", None)
+    parts = [("Input", span.input), ("Output", span.output), ("Attributes", attributes)]
+    if executed is not None:
+        parts[:1] = [("Executed arguments", executed), ("Proposed", span.input)]
+    return [_part(title, value) for title, value in parts if value not in (None, {}, "")]
 
 
 def _part(title: str, value: Any) -> dict[str, Any]:

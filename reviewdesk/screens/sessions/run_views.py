@@ -10,19 +10,19 @@ from django.views.decorators.http import require_http_methods, require_POST
 from agents.demo.customers import CustomerTask, customer_tasks
 from agents.demo.records import DATASET, shop_records
 from agents.errors import RunError
-from agents.models import Agent, Run
+from agents.models import Agent, Run, ShopRecord
 from agents.runtime.start import continue_run, request_cancel, start_run
 from reviewdesk.people.access import DeskRequest, project_for, session_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.sessions.start_form import StartForm
+from traces.models import Project
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: DeskRequest, slug: str) -> HttpResponse:
     """Start a run: with words of one's own, or as one of the demo shop's customers."""
     project = project_for(request, slug, Permission.START_RUNS)
-    agents = list(Agent.objects.filter(project=project).order_by("name"))
-    tasks = _tasks(agents)
+    tasks = _tasks(project)
     data = request.POST if request.method == "POST" else None
     form = StartForm(data, project=project, initial=_initial(request, tasks))
     if request.method == "POST" and form.is_valid():
@@ -33,7 +33,7 @@ def start(request: DeskRequest, slug: str) -> HttpResponse:
         else:
             return redirect("sessions:detail", slug, run.session_id)
     status = 422 if form.errors else 200
-    context = {"project": project, "form": form, "agents": agents, "tasks": tasks}
+    context = {"project": project, "form": form, "tasks": tasks, "demo": DATASET}
     return render(request, "sessions/start.html", context, status=status)
 
 
@@ -87,18 +87,21 @@ def _run(request: DeskRequest, slug: str, pk: uuid.UUID) -> Run:
     return found
 
 
-def _tasks(agents: list[Agent]) -> list[CustomerTask]:
-    """Return the demo's customers, where an agent works on the demo shop."""
-    has_demo = any(agent.dataset == DATASET for agent in agents)
-    return customer_tasks(shop_records()) if has_demo else []
+def _tasks(project: Project) -> list[CustomerTask]:
+    """Return the demo's customers, where an agent works on the demo shop and its data is here."""
+    has_demo = Agent.objects.filter(project=project, dataset=DATASET).exists()
+    has_records = has_demo and ShopRecord.objects.filter(dataset=DATASET).exists()
+    return customer_tasks(shop_records()) if has_records else []
 
 
 def _initial(request: DeskRequest, tasks: list[CustomerTask]) -> dict[str, str]:
+    chosen = {name: request.GET.get(name, "") for name in ("agent", "version")}
     wanted = request.GET.get("task", "")
     task = next((each for each in tasks if each.key == wanted), None)
     if task is None:
-        return {}
+        return chosen
     return {
+        **chosen,
         "customer": task.customer,
         "message": task.first,
         "turns": "\n\n".join(task.turns),

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.forms import Select, Textarea, TextInput
 
+from agents.demo.records import DATASET
 from agents.models import Agent, Version
 from traces.models import Project
 
@@ -21,7 +22,6 @@ class StartForm(forms.Form):
     version = forms.ModelChoiceField(
         Version.objects.none(),
         required=False,
-        empty_label="the live one",
         widget=Select(attrs={"class": "form-select"}),
     )
     customer = forms.CharField(
@@ -43,16 +43,41 @@ class StartForm(forms.Form):
 
     def __init__(self, *arguments: Any, project: Project, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        agents = Agent.objects.filter(project=project).order_by("name")
+        agents = Agent.objects.filter(project=project).select_related("live_version")
+        self.agents = list(agents.order_by("name"))
         versions = Version.objects.filter(agent__project=project).select_related("agent")
         for name, rows in (
-            ("agent", agents),
+            ("agent", agents.order_by("name")),
             ("version", versions.order_by("agent__name", "-number")),
         ):
             field = self.fields[name]
             if isinstance(field, forms.ModelChoiceField):
                 field.queryset = rows
+        self.chosen = self._chosen_agent()
+        self.initial["agent"] = self.chosen and self.chosen.pk
         self.fields["version"].label_from_instance = _version_title  # type: ignore[attr-defined]
+        self.fields["version"].empty_label = _live_title(self.chosen)  # type: ignore[attr-defined]
+
+    def by_agent(self) -> dict[str, dict[str, Any]]:
+        """Return what the form shows of each agent once it is chosen, for the page's script."""
+        versions = dict[int, list[str]]()
+        for pk, agent in Version.objects.filter(agent__in=self.agents).values_list("pk", "agent"):
+            versions.setdefault(agent, []).append(str(pk))
+        return {
+            str(agent.pk): {
+                "live": _live_title(agent),
+                "versions": versions.get(agent.pk, []),
+                "is_demo": agent.dataset == DATASET,
+            }
+            for agent in self.agents
+        }
+
+    def _chosen_agent(self) -> Agent | None:
+        """Return the agent that was asked for, else the first that has a live version."""
+        wanted = str((self.data if self.is_bound else self.initial).get("agent", ""))
+        live = [agent for agent in self.agents if agent.live_version_id]
+        asked = [agent for agent in self.agents if str(agent.pk) == wanted]
+        return next(iter([*asked, *live, *self.agents]), None)
 
     def clean(self) -> dict[str, Any]:
         """Check that the version is one of the agent's, and that there is one to run."""
@@ -77,6 +102,12 @@ class StartForm(forms.Form):
                 "turns": [turn for turn in turns if turn],
             },
         }
+
+
+def _live_title(agent: Agent | None) -> str:
+    if agent and agent.live_version:
+        return f"the live one ({agent.live_version})"
+    return "none is live yet: choose one"
 
 
 def _version_title(version: Version) -> str:
