@@ -91,9 +91,10 @@ def make_link(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     return _with_link(request, project, membership)
 
 
+@never_cache
 @require_POST
 def create_key(request: DeskRequest, slug: str) -> HttpResponse:
-    """Make an API key and lead to the page that shows it, this once."""
+    """Make an API key and show it, this once."""
     project = project_for(request, slug, Permission.ADMINISTER)
     form = forms.KeyForm(request.POST)
     if not form.is_valid():
@@ -101,9 +102,8 @@ def create_key(request: DeskRequest, slug: str) -> HttpResponse:
         return render_page(request, views.KEYS, context, partial="settings", status=422)
     name = form.cleaned_data["name"]
     key = api_keys.create_key(project=project, name=name, created_by=request.user)
-    # Led on to a page of its own, so that to load it again makes no second key.
-    request.session[views.NEW_KEY] = {"project": project.pk, "key": key, "name": name}
-    return go_to(request, reverse("settings:keys", args=[slug]))
+    context = views.keys_context(request, project) | {"new_key": key, "new_name": name}
+    return render_page(request, views.KEYS, context, partial="settings")
 
 
 @require_POST

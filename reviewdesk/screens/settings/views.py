@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from reviewdesk.audit import read_cursor, read_trail
@@ -33,7 +32,6 @@ TABS = (
     ("audit", "Audit trail", "history"),
 )
 MEMBERS, KEYS, PROJECT = (f"settings/{name}.html" for name in ("members", "keys", "project"))
-NEW_KEY = "new_api_key"
 
 
 @dataclass(frozen=True)
@@ -55,16 +53,11 @@ def members(request: DeskRequest, slug: str) -> HttpResponse:
     return render_page(request, MEMBERS, context, partial="settings")
 
 
-@never_cache
 @require_safe
 def keys(request: DeskRequest, slug: str) -> HttpResponse:
-    """List the API keys; the one made just now is shown, and then forgotten."""
+    """List the API keys."""
     project = project_for(request, slug)
-    context = keys_context(request, project)
-    new = request.session.pop(NEW_KEY, None)
-    if new and new["project"] == project.pk:
-        context |= {"new_key": new["key"], "new_name": new["name"]}
-    return render_page(request, KEYS, context, partial="settings")
+    return render_page(request, KEYS, keys_context(request, project), partial="settings")
 
 
 @require_safe
