@@ -193,7 +193,14 @@ KINDS: tuple[Kind, ...] = (
         _events(
             ToolApproval,
             project="run__project",
-            values=("tool", "kind", "status", "run__session_id"),
+            values=(
+                "tool",
+                "kind",
+                "status",
+                "arguments",
+                "decided_arguments",
+                "run__session_id",
+            ),
             who="decided_by_id",
             reason="message",
             # Being consumed is the run's doing, not a decision.

@@ -7,9 +7,11 @@ from django.urls import reverse
 
 from agents.models import Level, Release, Tier, ToolApproval
 from reviewdesk.people.roles import Role
+from reviewdesk.screens.approvals.inbox import differences
 from traces.models import Project
 
 Row = dict[str, Any]
+_MAX_CHANGE = 200
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ def call_line(row: Row, project: Project) -> Line:
     if row["who_id"] is None:
         did = "call not decided"
     url = reverse("sessions:detail", args=[project.slug, row["run__session_id"]])
+    if status == ToolApproval.Status.EDITED:
+        changed = differences(row["arguments"], row["decided_arguments"] or {})
+        before = "; ".join(f"{name}: {was}" for name, was, _ in changed)
+        after = "; ".join(f"{name}: {now}" for name, _, now in changed)
+        return Line(row["tool"], "call edited and approved", _cut(before), _cut(after), url)
     return Line(row["tool"], did, ToolApproval.Status.WAITING.label, status.label, url)
 
 
@@ -165,3 +172,7 @@ def label_line(row: Row, project: Project) -> Line:
 
 def _version(number: int | None) -> str:
     return f"v{number}" if number else "no version"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_CHANGE else text[: _MAX_CHANGE - 1] + "…"

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from agents.demo.describe_many import describe_calls
 from agents.models import Level, Run, ShopRecord, ToolApproval
-from agents.runtime.approvals import approve_call
+from agents.runtime.approvals import approve_call, edit_call
 from agents.runtime.loop import advance
 from agents.runtime.start import start_run
+from reviewdesk.audit import read_trail
 from reviewdesk.screens.approvals.argument_form import (
     Widget,
     fields_of,
@@ -251,6 +252,16 @@ def test_editing_sends_what_was_typed():
     listed = client.get(list_url(approval) + "decided/")
     assert "<del>no longer needed</del>" in listed.text
     assert "<ins>ordered by mistake</ins>" in listed.text
+
+
+def test_the_audit_trail_tells_what_an_edit_changed():
+    approval = park()
+    by = make_user("admin", project_of(approval))
+    edit_call(approval=approval, by=by, arguments=CANCEL[1] | {"reason": "ordered by mistake"})
+    entry = read_trail(project=project_of(approval), kinds=["calls"]).entries[0]
+    assert entry.line.did == "call edited and approved"
+    assert entry.line.before == "reason: no longer needed"
+    assert entry.line.after == "reason: ordered by mistake"
 
 
 def test_an_edit_that_does_not_fit_comes_back_with_what_was_typed():
