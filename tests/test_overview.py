@@ -32,6 +32,7 @@ from reviewdesk.people.roles import Role
 from tests.factories import (
     add_member,
     client_as,
+    make_agent,
     make_label,
     make_project,
     make_run,
@@ -281,10 +282,21 @@ def test_page_says_what_is_missing_instead_of_a_number():
 
 @pytest.mark.django_db
 def test_empty_project_has_an_empty_overview_without_charts():
-    project = make_project()
+    project = make_agent().project
     page = client_as(Role.VIEWER, project).get(f"/p/{project.slug}/overview/").content.decode()
     assert "Nothing to measure yet" in page
     assert "plotly" not in page
+
+
+@pytest.mark.django_db
+def test_project_without_an_agent_offers_one_first_to_those_who_may():
+    project = make_project()
+    address = f"/p/{project.slug}/overview/"
+    page = client_as(Role.ENGINEER, project).get(address).content.decode()
+    assert f'href="/p/{project.slug}/releases/new-agent/"' in page
+    page = client_as(Role.VIEWER, project).get(address).content.decode()
+    assert "new-agent" not in page
+    assert "New agents: engineer or lead or admin" in page
 
 
 @pytest.mark.django_db

@@ -250,6 +250,23 @@ def test_other_roles_are_told_which_roles_decide(role):
         assert answer.status_code == 403
 
 
+def test_sole_lead_is_told_that_another_one_is_needed():
+    project = make_project()
+    sole = make_user(Role.ADMIN, project)
+    release = make_waiting(make_agent(project), author=sole, by=sole)
+    draft = make_version(release.agent, author=sole)
+    paths = [f"{release.pk}/", f"{release.agent.slug}/v{draft.number}/"]
+    client = sign_in(sole)
+    for path in paths:
+        page = client.get(address(release.agent, path)).content.decode()
+        assert "another lead or admin is needed" in page
+        assert f'<a href="/p/{project.slug}/settings/">Settings → Members</a>' in page
+    make_user(Role.LEAD, project)
+    for path in paths:
+        page = client.get(address(release.agent, path)).content.decode()
+        assert "another lead or admin is needed" not in page
+
+
 def test_second_lead_is_told_who_was_faster():
     release = make_waiting()
     client = client_as(Role.LEAD, release.agent.project)

@@ -11,7 +11,8 @@ from agents.models import Agent
 from reviewdesk.kpis.measure import measure_weeks
 from reviewdesk.kpis.period import WEEK, Period
 from reviewdesk.kpis.tiles import tiles_of
-from reviewdesk.people.access import DeskRequest, project_for
+from reviewdesk.people.access import DeskRequest, may, project_for
+from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.overview.charts import chart_rows, outcome_figure, success_figure
 from reviewdesk.screens.overview.health import causes_of, health_of, top_of
 from reviewdesk.screens.overview.waiting import waits_for
@@ -32,6 +33,8 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
         "agents": agents,
         "agent": agent,
         "waits": waits_for(request.membership),
+        "may_write": may(request, Permission.WRITE_VERSIONS),
+        "writers": " or ".join(roles_with(Permission.WRITE_VERSIONS)),
         **period_context(project, period, agent.slug if agent else ""),
     }
     return render_page(request, "overview/index.html", context, partial="overview")

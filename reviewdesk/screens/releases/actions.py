@@ -144,9 +144,11 @@ def _release_again(
 
 
 def _version_again(
-    request: HttpRequest, version: Version, more: dict[str, Any], *, status: int
+    request: DeskRequest, version: Version, more: dict[str, Any], *, status: int
 ) -> HttpResponse:
-    context = version_context(version, against="") | views.permissions(request) | more
+    context = (
+        version_context(version, against="", you=request.user) | views.permissions(request) | more
+    )
     return render_page(request, "releases/version.html", context, partial="version", status=status)
 
 

@@ -15,6 +15,7 @@ from reviewdesk.people.models import User
 from reviewdesk.screens.releases.reading import (
     PAGE_SIZE,
     VersionRow,
+    can_be_decided,
     costs,
     deciders,
     summaries_of,
@@ -107,7 +108,7 @@ def previous_live(agent: Agent) -> Version | None:
     return release.version if release else None
 
 
-def version_context(version: Version, *, against: str) -> dict[str, Any]:
+def version_context(version: Version, *, against: str, you: User) -> dict[str, Any]:
     """Return what the version page shows: difference, golden results, releases."""
     agent = version.agent
     other = version_at(agent, against) if against else _usual_comparison(version)
@@ -126,6 +127,8 @@ def version_context(version: Version, *, against: str) -> dict[str, Any]:
         "diff": config_diff(other.config if other else None, version.config),
         "num_tests": num_tests,
         "void_because": change,
+        "needs_decider": row.state not in ("live", "waiting")
+        and not can_be_decided(agent.project_id, but_not={version.author_id, you.pk}),
         "releases": version.releases.select_related("requested_by", "decided_by").order_by("-pk")[
             :10
         ],
@@ -156,6 +159,10 @@ def release_context(release: Release, *, you: User) -> dict[str, Any]:
         "evaluated": summaries_of([release.eval_run])[0] if release.eval_run else None,
         "baseline_run": baseline_run,
         "costs": costs(version, before),
+        "needs_decider": is_open
+        and not can_be_decided(
+            agent.project_id, but_not={release.author_id, release.requested_by_id}
+        ),
         "people": people,
         "num_others": num_others,
         "is_open": is_open,

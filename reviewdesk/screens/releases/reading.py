@@ -11,7 +11,7 @@ from agents.models import Agent, EvalResult, EvalRun, Release, Version
 from agents.releases.propose import WAS_LIVE
 from reviewdesk.kpis.estimates import Interval, Summary, mean_difference
 from reviewdesk.people.models import Membership, User
-from reviewdesk.people.roles import Permission, is_allowed, roles_with
+from reviewdesk.people.roles import ALLOWED, Permission, is_allowed, roles_with
 from traces.models import Session
 
 PAGE_SIZE = 50
@@ -175,6 +175,14 @@ def deciders(release: Release, *, you: User) -> tuple[list[Decider], int]:
     ]
     named.sort(key=lambda person: (order[person.icon], not person.is_you))
     return named[:MAX_PEOPLE], len(people) - len(named[:MAX_PEOPLE])
+
+
+def can_be_decided(project_id: int, *, but_not: set[int | None]) -> bool:
+    """Say whether the project has a member, other than these, who may decide. One query."""
+    found = Membership.objects.filter(
+        project=project_id, role__in=ALLOWED[Permission.DECIDE_RELEASES], user__is_active=True
+    )
+    return bool(set(found.values_list("user_id", flat=True)) - but_not)
 
 
 def costs(now: Version, before: Version | None) -> list[CostRow]:

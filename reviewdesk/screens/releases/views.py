@@ -41,7 +41,7 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
 def version_page(request: DeskRequest, slug: str, agent: str, number: int) -> HttpResponse:
     """Show a version: its difference to another one, its golden results, its releases."""
     version = version_at(agent_for(request, slug, agent), number)
-    context = version_context(version, against=request.GET.get("against", ""))
+    context = version_context(version, against=request.GET.get("against", ""), you=request.user)
     context |= permissions(request)
     return render_page(request, "releases/version.html", context, partial="version")
 
