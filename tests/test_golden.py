@@ -403,6 +403,15 @@ def test_checks_that_the_recorded_mistake_passes_are_not_saved() -> None:
     assert not GoldenTest.objects.exists()
 
 
+def test_form_says_when_no_proposed_check_fails_the_recording() -> None:
+    agent, _, _, _ = desk(0)
+    for cause, is_said in (("T5", False), ("P3", True)):
+        session, _ = make_hasty_session(agent)
+        make_label(session, outcome="partial", primary_cause=cause)
+        text = page(agent, url("promote", agent, session.pk), Role.REVIEWER)
+        assert ("The recording passes every check proposed here." in text) is is_said
+
+
 def test_promoted_session_leads_to_its_test() -> None:
     agent, _, _, _ = desk(0)
     session = labelled(agent)

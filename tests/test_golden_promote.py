@@ -124,7 +124,7 @@ def test_unknown_tools_are_fixtures_and_reads_after_a_write_are_not() -> None:
     [
         ("T2", ["tool_not_called", "tool_called"]),
         ("C1", ["tool_not_called"]),
-        ("P1", ["tools_in_order"]),
+        ("P1", ["tool_not_called"]),
         ("P2", ["at_most_steps"]),
         ("P4", ["handed_over"]),
         ("H1", ["handed_over"]),
@@ -157,6 +157,28 @@ def test_state_that_right_writes_left_is_proposed_beside_the_mistake() -> None:
     assert kinds(session, label) == ["answer_lacks", "tool_called", "final_state"]
     label.first_wrong_span_id = ""
     assert kinds(session, label) == ["answer_lacks", "tool_called", "final_state"]
+
+
+def test_order_is_proposed_only_where_the_recording_breaks_it() -> None:
+    agent, _ = make_shop_agent()
+    spans = [
+        customer_span("Cancel #T1"),
+        tool_span(*CANCEL, result=ORDER, at=1),
+        tool_span(*LOOK, result=ORDER, at=2),
+    ]
+    session = make_session(agent.project, spans=spans)
+    label = make_label(session, primary_cause="P1", first_wrong_span_id=spans[1].span_id)
+    (proposal,) = propose_test(session=session, label=label).checks
+    assert proposal.check == {"kind": "tools_in_order", "tools": [LOOK[0], CANCEL[0]]}
+
+
+def test_what_a_session_that_stopped_early_did_is_not_enough() -> None:
+    _, session, label = hasty("P3")
+    said = session.spans.filter(kind="model").order_by("start_ns").last()
+    label.first_wrong_span_id = said.span_id if said else ""
+    proposed = propose_test(session=session, label=label)
+    assert [each.check["kind"] for each in proposed.checks] == ["tool_called", "final_state"]
+    assert proposed.lets_mistake_pass([each.check for each in proposed.checks])
 
 
 def test_only_the_last_state_of_a_record_is_proposed() -> None:

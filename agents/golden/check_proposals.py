@@ -32,19 +32,27 @@ def propose_checks(recording: Recording) -> tuple[Proposal, ...]:
 def holds_already(recording: Recording, check: Check) -> bool:
     """Say whether the recording itself passes a check, so that repeating it passes, too.
 
-    What state it left is not recorded: no check of a final state is said to hold.
+    The records at its end are not recorded; a final state holds if the last call that wrote the
+    record returned it.
     """
     if check["kind"] == "final_state":
-        return False
+        return check in _final_states(recording)
     outcome = Outcome(recording.events, recording.num_steps, recording.is_handed_over)
     return judge_outcome([check], outcome)[0].passed
 
 
 def _marked(recording: Recording, proposal: Proposal) -> Proposal:
-    is_state = proposal.check["kind"] == "final_state"
-    if recording.is_resolved or not (is_state or holds_already(recording, proposal.check)):
+    if recording.is_resolved or not holds_already(recording, proposal.check):
         return proposal
     return replace(proposal, why=f"{proposal.why} The recording passes this one.")
+
+
+def _final_states(recording: Recording) -> list[Check]:
+    last: dict[str, Check] = {}
+    for call in recording.done_writes:
+        for proposal in _state_left(call):
+            last[_subject_of(proposal.check)] = proposal.check
+    return list(last.values())
 
 
 def _subject_of(check: Check) -> str:
@@ -105,15 +113,17 @@ def _calls_with_wrong_arguments(recording: Recording) -> list[Call]:
 
 
 def _in_order(recording: Recording) -> Iterator[Proposal]:
+    """Propose the read that came too late to be first, if there is one."""
     call = recording.wrong_call
-    reads = [each.tool for each in recording.calls if recording.writes(each.tool) is False]
-    if call and (others := [tool for tool in reads if tool != call.tool]):
-        yield Proposal(
-            {"kind": "tools_in_order", "tools": [others[-1], call.tool]},
-            f"Step {call.step} came before what it depends on.",
-        )
-    else:
-        yield from _never_again(recording)
+    start = recording.events.index(call) if call else 0
+    later = [each for each in recording.events[start:] if isinstance(each, Call)]
+    reads = [each.tool for each in later if recording.writes(each.tool) is False]
+    for tool in reads:
+        check = {"kind": "tools_in_order", "tools": [tool, call.tool if call else ""]}
+        if call and tool != call.tool and not holds_already(recording, check):
+            yield Proposal(check, f"Step {call.step} came before what it depends on.")
+            return
+    yield from _never_again(recording)
 
 
 def _shorter(recording: Recording) -> Iterator[Proposal]:

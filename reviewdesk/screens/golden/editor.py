@@ -54,7 +54,7 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
     about = _about_proposal(session, label, proposed)
     if request.method != "POST":
         agent = promote.agent_of(session)
-        about["missing"] = _missing(agent, proposed)
+        about |= _warnings(agent, proposed)
         draft = draft_of_proposal(proposed, label, agent, agents)
         return _show(request, {**about, "draft": draft})
     draft = draft_of_form(request.POST, proposed.tools, agents)
@@ -136,10 +136,13 @@ def _show(request: DeskRequest, context: dict[str, Any], *, status: int = 200) -
     return render_page(request, "golden/editor.html", full, partial="form", status=status)
 
 
-def _missing(agent: Agent | None, proposed: ProposedTest) -> list[str]:
-    if agent is None:
-        return []
-    return promote.missing_records(agent=agent, recording=proposed.recording)
+def _warnings(agent: Agent | None, proposed: ProposedTest) -> dict[str, Any]:
+    checks = [proposal.check for proposal in proposed.checks]
+    recording = proposed.recording
+    return {
+        "missing": promote.missing_records(agent=agent, recording=recording) if agent else [],
+        "lets_pass": bool(checks) and proposed.lets_mistake_pass(checks),
+    }
 
 
 def _about_proposal(
