@@ -3,9 +3,17 @@
 import pytest
 from django.utils import timezone
 
-from agents.models import Run
+from agents.demo.load import store_records
+from agents.models import Agent, Run
 from reviewdesk.people.roles import Role
-from tests.factories import client_as, make_agent, make_project, make_run, make_version
+from tests.factories import (
+    client_as,
+    make_agent,
+    make_live,
+    make_project,
+    make_run,
+    make_version,
+)
 from traces.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -81,11 +89,50 @@ def test_message_is_needed(client, agent):
 
 
 def test_demo_customer_fills_the_form(client, agent):
+    store_records()
     page = client.get("/p/shop/sessions/start/")
     task = page.context["tasks"][0]
     filled = client.get("/p/shop/sessions/start/", {"task": task.key}).content.decode()
     assert f'value="{task.customer}"' in filled
     assert task.turns[0].split("'")[0] in filled
+
+
+def test_demo_customer_keeps_the_chosen_agent_and_version(client, agent, project):
+    store_records()
+    make_agent(project, slug="a-first-one")
+    version = make_version(agent)
+    chosen = {"agent": agent.pk, "version": version.pk}
+    page = client.get("/p/shop/sessions/start/", chosen)
+    task = page.context["tasks"][0]
+    assert f"agent={agent.pk}&amp;version={version.pk}&amp;task={task.key}" in page.content.decode()
+    form = client.get("/p/shop/sessions/start/", {**chosen, "task": task.key}).context["form"]
+    assert (form["agent"].value(), form["version"].value()) == (agent.pk, str(version.pk))
+    assert form["message"].value() == task.first
+
+
+def test_demo_customers_are_offered_only_where_the_agent_works_on_the_demo(client, agent, project):
+    assert (
+        "Customers of the demo shop" not in client.get("/p/shop/sessions/start/").content.decode()
+    )
+    store_records()
+    other = make_agent(project, slug="clinic", dataset="clinic")
+    offered = client.get("/p/shop/sessions/start/", {"agent": agent.pk}).content.decode()
+    hidden = client.get("/p/shop/sessions/start/", {"agent": other.pk}).content.decode()
+    assert 'aria-labelledby="tasks-title">' in offered
+    assert 'aria-labelledby="tasks-title" hidden>' in hidden
+
+
+def test_live_version_is_named(client, agent):
+    make_live(make_version(agent))
+    page = client.get("/p/shop/sessions/start/").content.decode()
+    assert '<option value="" selected>the live one (v2)</option>' in page
+
+
+def test_agent_without_a_live_version_says_so_and_is_not_preselected(client, agent, project):
+    draft = Agent.objects.create(project=project, slug="a-draft", name="a-draft")
+    assert client.get("/p/shop/sessions/start/").context["form"]["agent"].value() == agent.pk
+    page = client.get("/p/shop/sessions/start/", {"agent": draft.pk}).content.decode()
+    assert "none is live yet: choose one" in page
 
 
 def test_project_without_agents_says_what_is_missing(client):
