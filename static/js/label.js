@@ -4,6 +4,8 @@
   const undone = [];
   let timer = 0;
   let wanted = 0;
+  let saving = null;
+  let isWarned = false;
 
   const questions = () => [...form().querySelectorAll("[data-question]")];
   const asked = () => questions().filter((each) => !each.hidden);
@@ -72,25 +74,39 @@
     if (html) line.outerHTML = html;
     else line.textContent = text;
   };
-  const save = async () => {
+  // True when the server has the answers. A request that was sent is answered even after the page has gone.
+  const send = async () => {
     const mine = ++wanted;
     const at = form();
-    if (!at) return;
+    if (!at) return true;
     try {
-      const response = await fetch(at.dataset.draftUrl, { method: "POST", body: new FormData(at), headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-      if (mine !== wanted || !form()) return;
+      const response = await fetch(at.dataset.draftUrl, { method: "POST", body: new FormData(at), headers: { "HX-Request": "true", "HX-Current-URL": location.href }, keepalive: true });
+      if (response.ok) isWarned = false;
+      if (mine !== wanted || !form()) return response.ok;
       if (response.headers.get("HX-Redirect")) location.assign(response.headers.get("HX-Redirect"));
       else if (response.ok || response.status === 422 || response.status === 409) state(await response.text());
       else state("", "The draft could not be saved; your answers are kept on this page.");
+      return response.ok;
     } catch {
       state("", "Offline: your answers are kept on this page.");
-      if (mine === wanted) timer = setTimeout(save, 5000);
+      if (mine === wanted) saveIn(5000);
+      return false;
     }
+  };
+  const save = () => {
+    clearTimeout(timer);
+    timer = 0;
+    const mine = send().finally(() => { if (saving === mine) saving = null; });
+    saving = mine;
+    return mine;
+  };
+  const saveIn = (milliseconds) => {
+    clearTimeout(timer);
+    timer = setTimeout(save, milliseconds);
   };
   const changed = () => {
     refresh();
-    clearTimeout(timer);
-    timer = setTimeout(save, 300);
+    saveIn(300);
   };
 
   document.addEventListener("change", (event) => {
@@ -109,8 +125,35 @@
     if (event.target.id !== "label-comment") return;
     event.target.style.height = "auto";
     event.target.style.height = `${event.target.scrollHeight}px`;
+    saveIn(800);
+  });
+
+  // Leaving the page waits for what is not saved yet; when that fails, the second try leaves without it.
+  const leave = async (event, go) => {
+    if (event.defaultPrevented || !form() || !(timer || saving) || isWarned) return;
+    event.preventDefault();
+    const patience = new Promise((done) => { setTimeout(done, 3000, true); });
+    if (await Promise.race([timer ? save() : saving, patience])) go();
+    else {
+      isWarned = true;
+      document.body.dispatchEvent(new CustomEvent("desk:toast", { detail: { text: "The draft of your label could not be saved. Try again to leave without it.", bad: true } }));
+    }
+  };
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button || link.target || link.download) return;
+    if (link.hash && link.href.split("#")[0] === location.href.split("#")[0]) return;
+    leave(event, () => location.assign(link.href));
+  });
+  addEventListener("submit", (event) => {
+    if (event.target.method !== "dialog") leave(event, () => event.target.requestSubmit(event.submitter));
+  });
+  addEventListener("pagehide", () => { if (timer) save(); });
+  // What was completed is no draft any more.
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.elt.matches?.("form[data-label]") || !event.detail.successful) return;
     clearTimeout(timer);
-    timer = setTimeout(save, 800);
+    timer = 0;
   });
 
   const choose = (input) => {

@@ -10,6 +10,7 @@ from tests.factories import (
     SECOND,
     customer_span,
     make_agent,
+    make_label,
     make_project,
     make_session,
     make_user,
@@ -119,6 +120,45 @@ def test_drafts_are_saved_as_answers_are_given_and_undone(page, project):
     assert page.locator("[name=outcome][value=wrongly_refused]").is_checked()
     page.reload()
     assert page.locator("[name=outcome]:checked").count() == 1
+
+
+@pytest.mark.parametrize("way", ["g", "link", "address"])
+def test_comment_is_saved_when_the_page_is_left_at_once(page, project, way):
+    make_agent(project, slug="support")
+    session = make_session(project, talk())
+    page.goto(f"/p/shop/sessions/{session.pk}/")
+    press(page, "c")
+    page.keyboard.type("It did not ask.")
+    press(page, "Escape")
+    if way == "address":
+        page.goto("/p/shop/sessions/")
+        page.wait_for_timeout(300)
+    else:
+        with page.expect_navigation():
+            press(page, "g") if way == "g" else page.locator("a.crumb").first.click()
+    assert Label.objects.get().comment == "It did not ask."
+
+
+def test_page_stays_once_when_the_comment_cannot_be_saved(page, project):
+    session = make_session(project, talk())
+    page.goto(f"/p/shop/sessions/{session.pk}/")
+    page.route("**/draft/", lambda route: route.abort())
+    press(page, "c")
+    page.keyboard.type("Lost?")
+    page.locator("a.crumb").first.click()
+    page.get_by_text("Try again to leave without it.").wait_for()
+    assert page.locator("#label-comment").input_value() == "Lost?"
+    page.locator("a.crumb").first.click()
+    page.wait_for_url("**/sessions/")
+
+
+def test_comment_is_continued_at_its_end(page, project, user):
+    session = make_session(project, talk())
+    make_label(session, user, comment="It did not ask.", is_completed=False)
+    page.goto(f"/p/shop/sessions/{session.pk}/")
+    press(page, "c")
+    page.keyboard.type(" Twice.")
+    assert page.locator("#label-comment").input_value() == "It did not ask. Twice."
 
 
 def test_any_cause_is_found_by_typing(page, project):
