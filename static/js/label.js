@@ -206,19 +206,20 @@
   document.addEventListener("input", (event) => {
     if (event.target.matches("[data-find-cause]")) search(event.target.value);
   });
-  document.addEventListener("toggle", (event) => {
+  document.addEventListener("beforetoggle", (event) => {
     if (!event.target.matches?.("[data-causes]") || event.newState !== "open") return;
-    const field = event.target.querySelector("[data-find-cause]");
-    field.value = "";
+    event.target.querySelector("[data-find-cause]").value = "";
     search("");
-    field.focus();
+  }, true);
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("[data-causes]") && event.newState === "open") event.target.querySelector("[data-find-cause]").focus();
   }, true);
 
   const causesKey = (event) => {
     if (event.key !== "Enter" || !event.target.matches("[data-find-cause]")) return false;
     event.preventDefault();
     const row = form().querySelector("[data-cause]:not([hidden])");
-    if (!row) return true;
+    if (!row || !event.target.value.trim()) return true;
     if (event.shiftKey) choose(document.getElementById(`also-${row.dataset.cause}`));
     else primary(row.dataset.cause);
     return true;
@@ -245,7 +246,9 @@
       if (!all) return;
       event.preventDefault();
       activate(all.closest("[data-question]"));
+      // `toggle` comes later than the next key of somebody who types fast.
       document.getElementById("causes").showPopover();
+      form().querySelector("[data-find-cause]").focus();
     }
   });
 
