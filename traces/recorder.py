@@ -8,26 +8,22 @@ import uuid
 from typing import Any
 
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
-from traces.clean import clean_json, clean_text
+from traces.clean import clean_text
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
 from traces.records import SpanRecord, from_ns
+from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, span_row
 from traces.totals import refresh_totals
 
-_COLUMNS = (
-    "session_id, span_id, parent_id, kind, name, start_ns, duration_ns, status, status_message, "
-    "model, input_tokens, output_tokens, cost_usd, input, output, attributes"
+_REPLACED = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in SPAN_COLUMN_NAMES
+    if name not in (*SPAN_KEY, "parent_id", "kind", "name", "trace_id", "emitter_id")
 )
 _WRITE = f"""
-INSERT INTO traces_span ({_COLUMNS}) VALUES ({", ".join(["%s"] * 16)})
-ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET
-    duration_ns = excluded.duration_ns, status = excluded.status,
-    status_message = excluded.status_message, model = excluded.model,
-    input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
-    cost_usd = excluded.cost_usd, input = excluded.input, output = excluded.output,
-    attributes = excluded.attributes
+INSERT INTO traces_span ({SPAN_COLUMNS}) VALUES ({", ".join(["%s"] * len(SPAN_COLUMN_NAMES))})
+ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET {_REPLACED}
 """
 
 
@@ -70,7 +66,7 @@ def record_spans(*, session: Session, spans: list[SpanRecord]) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             for span in spans:
-                cursor.execute(_WRITE, _row(session.pk, span))
+                cursor.execute(_WRITE, span_row(session.pk, span))
         refresh_totals([session.pk])
 
 
@@ -104,28 +100,3 @@ def set_status(
 def new_span_id() -> str:
     """Return 16 random hex digits."""
     return uuid.uuid4().hex[:16]
-
-
-def _row(session_id: uuid.UUID, span: SpanRecord) -> list[Any]:
-    return [
-        session_id,
-        span.span_id,
-        span.parent_id,
-        span.kind,
-        clean_text(span.name)[:200],
-        span.start_ns,
-        max(span.duration_ns, 0),
-        span.status,
-        clean_text(span.status_message),
-        span.model[:120],
-        span.input_tokens,
-        span.output_tokens,
-        span.cost_usd,
-        _json(span.input),
-        _json(span.output),
-        _json(span.attributes),
-    ]
-
-
-def _json(value: Any) -> Jsonb | None:
-    return None if value is None else Jsonb(clean_json(value))

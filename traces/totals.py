@@ -9,20 +9,19 @@ from django.db import connection
 SAID_LIMIT = 100_000
 TITLE_LIMIT = 140
 
-# A customer's first message; of a job without a customer, what its root span was given.
-_SAYS_WHAT_IS_WANTED = r"""
-    kind IN ('customer', 'agent')
-    AND coalesce(CASE kind WHEN 'agent' THEN input ELSE output END ->> 'content', '') ~ '\S'
+# A customer's first message, else what people first said in a model's input; of a job without a
+# customer, what its root span was given.
+_WANTED = """CASE kind
+    WHEN 'customer' THEN output ->> 'content' WHEN 'agent' THEN input ->> 'content' ELSE heard END
 """
-_FIRST_WORDS = rf"""
-    left(btrim(regexp_replace(
-        left(CASE kind WHEN 'agent' THEN input ELSE output END ->> 'content', 2000),
-        '\s+', ' ', 'g')), {TITLE_LIMIT})
-"""
+_RANK = "CASE kind WHEN 'customer' THEN 0 WHEN 'agent' THEN 2 ELSE 1 END"
+_FIRST_WORDS = (
+    rf"left(btrim(regexp_replace(left({_WANTED}, 2000), '\s+', ' ', 'g')), {TITLE_LIMIT})"
+)
 
 # One pass over the sessions' spans by their primary key. `first_ns` prunes older partitions: it is
 # never later than the earliest span, because every writer keeps it so.
-_REFRESH = f"""
+_REFRESH = rf"""
 UPDATE traces_session AS session SET
     first_ns = totals.first_ns, last_ns = totals.last_ns,
     started_at = to_timestamp(totals.first_ns / 1000000000)
@@ -30,7 +29,9 @@ UPDATE traces_session AS session SET
     working_ns = totals.working_ns, num_steps = totals.num_steps,
     num_spans = totals.num_spans, num_errors = totals.num_errors,
     input_tokens = totals.input_tokens, output_tokens = totals.output_tokens,
-    cost_usd = totals.cost_usd, tools = totals.tools,
+    cached_tokens = totals.cached_tokens, reasoning_tokens = totals.reasoning_tokens,
+    cost_usd = totals.cost_usd, tools = totals.tools, model_names = totals.model_names,
+    masked = coalesce(masks.masked, '{{}}'),
     title = CASE WHEN session.title = '' THEN totals.title ELSE session.title END,
     said = totals.said
 FROM (
@@ -43,14 +44,27 @@ FROM (
         count(*) FILTER (WHERE status = 'error') AS num_errors,
         sum(input_tokens) AS input_tokens,
         sum(output_tokens) AS output_tokens,
+        sum(cached_tokens) AS cached_tokens,
+        sum(reasoning_tokens) AS reasoning_tokens,
         sum(cost_usd) AS cost_usd,
         coalesce(jsonb_agg(DISTINCT name) FILTER (WHERE kind = 'tool'), '[]') AS tools,
-        coalesce((array_agg({_FIRST_WORDS} ORDER BY kind DESC, start_ns, span_id)
-            FILTER (WHERE {_SAYS_WHAT_IS_WANTED}))[1], '') AS title,
-        coalesce(left(string_agg(output->>'content', E'\\n' ORDER BY start_ns, span_id)
+        coalesce(jsonb_agg(DISTINCT model) FILTER (WHERE model <> ''), '[]') AS model_names,
+        coalesce((array_agg({_FIRST_WORDS} ORDER BY {_RANK}, start_ns, span_id)
+            FILTER (WHERE coalesce({_WANTED}, '') ~ '\S'))[1], '') AS title,
+        coalesce(left(string_agg(concat_ws(E'\n', nullif(heard, ''), output ->> 'content'), E'\n'
+            ORDER BY start_ns, span_id)
             FILTER (WHERE kind IN ('customer', 'model')), {SAID_LIMIT}), '') AS said
-    FROM traces_span WHERE session_id = ANY(%s) AND start_ns >= %s GROUP BY session_id
+    FROM traces_span WHERE session_id = ANY(%(sessions)s) AND start_ns >= %(first)s
+    GROUP BY session_id
 ) AS totals
+LEFT JOIN (
+    SELECT session_id, jsonb_object_agg(kind, num) AS masked FROM (
+        SELECT session_id, key AS kind, sum(value::int) AS num
+        FROM traces_span, jsonb_each_text(masked)
+        WHERE session_id = ANY(%(sessions)s) AND start_ns >= %(first)s AND masked IS NOT NULL
+        GROUP BY session_id, key
+    ) AS by_kind GROUP BY session_id
+) AS masks USING (session_id)
 WHERE session.id = totals.session_id
 """
 
@@ -63,4 +77,4 @@ def refresh_totals(session_ids: Sequence[uuid.UUID]) -> None:
         )
         (earliest,) = cursor.fetchone()
         if earliest is not None:
-            cursor.execute(_REFRESH, [list(session_ids), earliest])
+            cursor.execute(_REFRESH, {"sessions": list(session_ids), "first": earliest})

@@ -1,6 +1,5 @@
 """Storing whole sessions in bulk: each with all its spans, or not at all."""
 
-import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,11 +8,12 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from traces.clean import clean_json, clean_text
+from traces.clean import clean_text
 from traces.errors import BadRecordError
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
 from traces.records import SessionRecord, SpanRecord, from_ns
+from traces.rows import SPAN_COLUMNS, json_text, span_row
 from traces.totals import refresh_totals
 
 MAX_BATCH_SESSIONS = 200
@@ -33,11 +33,6 @@ _SESSION_COLUMNS = (
     "version_name, customer, title, started_at, ended_at, first_ns, last_ns, working_ns, "
     "num_steps, num_spans, num_errors, tools, metadata, said"
 )
-_SPAN_COLUMNS = (
-    "session_id, span_id, parent_id, kind, name, start_ns, duration_ns, status, status_message, "
-    "model, input_tokens, output_tokens, cost_usd, input, output, attributes"
-)
-
 _INCOMING = (
     "CREATE TEMPORARY TABLE session_in ON COMMIT DROP AS "  # noqa: S608
     f"SELECT {_SESSION_COLUMNS} FROM traces_session WITH NO DATA"
@@ -210,7 +205,7 @@ def _session_row(session_id: uuid.UUID, project: Project, record: SessionRecord)
         0,
         0,
         "[]",
-        _json(record.metadata),
+        json_text(record.metadata),
         "",
     ]
 
@@ -220,39 +215,11 @@ def _copy_spans(records: dict[uuid.UUID, SessionRecord]) -> int:
     num_spans = 0
     with (
         connection.cursor() as cursor,
-        cursor.copy(f"COPY traces_span ({_SPAN_COLUMNS}) FROM STDIN") as copy,
+        cursor.copy(f"COPY traces_span ({SPAN_COLUMNS}) FROM STDIN") as copy,
     ):
         for session_id, record in records.items():
             spans = {(span.span_id, span.start_ns): span for span in reversed(record.spans)}
             for span in spans.values():
-                copy.write_row(_span_row(session_id, span))
+                copy.write_row(span_row(session_id, span))
             num_spans += len(spans)
     return num_spans
-
-
-def _span_row(session_id: uuid.UUID, span: SpanRecord) -> list[Any]:
-    return [
-        session_id,
-        span.span_id,
-        span.parent_id,
-        span.kind,
-        clean_text(span.name)[:200],
-        span.start_ns,
-        span.duration_ns,
-        span.status,
-        clean_text(span.status_message),
-        clean_text(span.model)[:120],
-        span.input_tokens,
-        span.output_tokens,
-        span.cost_usd,
-        None if span.input is None else _json(span.input),
-        None if span.output is None else _json(span.output),
-        _json(span.attributes),
-    ]
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(clean_json(value), ensure_ascii=False)
-    except RecursionError:
-        raise BadRecordError("it holds a value that is nested too deeply") from None

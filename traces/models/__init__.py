@@ -1,8 +1,27 @@
 """The rows of the trace store."""
 
+from traces.models.collection import Queue, QueueItem, SavedView
 from traces.models.label import Label, LabelSet
+from traces.models.policy import Erasure, ModelPrice, TracePolicy
 from traces.models.project import ApiKey, Project
 from traces.models.session import Session
 from traces.models.span import Span
+from traces.models.trace import Emitter, TotalsDue, Trace
 
-__all__ = ["ApiKey", "Label", "LabelSet", "Project", "Session", "Span"]
+__all__ = [
+    "ApiKey",
+    "Emitter",
+    "Erasure",
+    "Label",
+    "LabelSet",
+    "ModelPrice",
+    "Project",
+    "Queue",
+    "QueueItem",
+    "SavedView",
+    "Session",
+    "Span",
+    "TotalsDue",
+    "Trace",
+    "TracePolicy",
+]

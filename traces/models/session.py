@@ -28,8 +28,15 @@ class Session(models.Model):
 
     class Source(models.TextChoices):
         RUNTIME = "runtime", "run here"
-        TAU2 = "tau2", "tau2 import"
         DEMO = "demo", "demo data"
+        OTLP = "otlp", "OpenTelemetry"
+        TAU2 = "tau2", "tau2 import"
+        TAUBENCH = "taubench", "tau-bench import"
+        AGENTDOJO = "agentdojo", "AgentDojo import"
+        OPENAI = "openai", "OpenAI chat import"
+        LANGFUSE = "langfuse", "Langfuse import"
+        ATIF = "atif", "ATIF import"
+        INSPECT = "inspect", "Inspect import"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="sessions")
@@ -54,8 +61,20 @@ class Session(models.Model):
     num_errors = models.PositiveIntegerField(default=0, help_text="Failed spans, at any depth.")
     input_tokens = models.BigIntegerField(null=True, blank=True)
     output_tokens = models.BigIntegerField(null=True, blank=True)
+    cached_tokens = models.BigIntegerField(
+        null=True, blank=True, help_text="Of the input tokens, those read from a cache."
+    )
+    reasoning_tokens = models.BigIntegerField(
+        null=True, blank=True, help_text="Of the output tokens, those that were reasoning."
+    )
     cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
     tools = models.JSONField(default=list, blank=True, help_text="Names of the tools called.")
+    model_names = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Names of the models called."
+    )
+    masked = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="How much was masked, by kind."
+    )
     metadata = models.JSONField(default=dict, blank=True)
     said = models.TextField(blank=True, help_text="What customer and agent said, for search.")
     said_vector = models.GeneratedField(

@@ -24,6 +24,11 @@ class Span(models.Model):
         RUNNING = "running", "running"
         WAITING = "waiting", "waiting"
 
+    class CostFrom(models.TextChoices):
+        UNKNOWN = "", "not known"
+        REPORTED = "reported", "reported by the source"
+        COMPUTED = "computed", "computed from the price table"
+
     pk = models.CompositePrimaryKey("session_id", "span_id", "start_ns")
     session = models.ForeignKey(Session, models.CASCADE, related_name="spans")
     span_id = models.CharField(max_length=16, help_text="16 hex digits.")
@@ -37,10 +42,29 @@ class Span(models.Model):
     model = models.CharField(max_length=120, blank=True)
     input_tokens = models.IntegerField(null=True, blank=True)
     output_tokens = models.IntegerField(null=True, blank=True)
+    cached_tokens = models.IntegerField(null=True, blank=True)
+    reasoning_tokens = models.IntegerField(null=True, blank=True)
     cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    cost_from = models.CharField(
+        max_length=10, choices=CostFrom, default=CostFrom.UNKNOWN, db_default="", blank=True
+    )
+    heard = models.TextField(
+        blank=True,
+        db_default="",
+        default="",
+        help_text="What people newly said in the input of this span, for search.",
+    )
     input = models.JSONField(null=True, blank=True)
     output = models.JSONField(null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
+    trace_id = models.UUIDField(null=True, blank=True, help_text="OpenTelemetry's, 128 bits.")
+    emitter_id = models.BigIntegerField(
+        null=True, blank=True, help_text="`Emitter` that sent it; not held by the database."
+    )
+    otel = models.JSONField(
+        null=True, blank=True, help_text="What else OpenTelemetry keeps of it: events, links, …"
+    )
+    masked = models.JSONField(null=True, blank=True, help_text="How much was masked, by kind.")
 
     class Meta:
         db_table = "traces_span"

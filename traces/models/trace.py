@@ -1,0 +1,52 @@
+"""OpenTelemetry's traces and where their spans belong, and who sent them."""
+
+from django.db import models
+
+from traces.models.project import Project
+from traces.models.session import Session
+
+
+class Trace(models.Model):
+    """Which session a trace's spans belong to.
+
+    Spans arrive in any order, and often only one of them names the session: until then the trace
+    has a session of its own. `session_key` is the smallest key that any of its spans named, so
+    that the order of arrival does not matter.
+    """
+
+    pk = models.CompositePrimaryKey("project_id", "trace_id")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    trace_id = models.UUIDField()
+    session = models.ForeignKey(Session, models.CASCADE, related_name="traces")
+    session_key = models.CharField(max_length=200, null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.trace_id.hex
+
+
+class Emitter(models.Model):
+    """A program and library that sends spans: OpenTelemetry's resource and scope."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of what follows, as JSON.")
+    resource = models.JSONField(default=dict)
+    scope = models.JSONField(default=dict, help_text="name, version, attributes")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "digest"], name="emitter_once")]
+
+    def __str__(self) -> str:
+        return str(self.scope.get("name", "")) or self.digest[:12]
+
+
+class TotalsDue(models.Model):
+    """A session whose totals have to be computed anew. Rows are only added and deleted.
+
+    Adding a row never waits for anybody, which a flag on the session's own row would.
+    """
+
+    session_id = models.UUIDField()
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.session_id)

@@ -1,0 +1,85 @@
+"""Spans as rows of their table, for all that write them."""
+
+import json
+import uuid
+from typing import Any
+
+from traces.clean import clean_json, clean_text
+from traces.errors import BadRecordError
+from traces.records import SpanRecord
+
+SPAN_COLUMN_NAMES = (
+    "session_id",
+    "span_id",
+    "parent_id",
+    "kind",
+    "name",
+    "start_ns",
+    "duration_ns",
+    "status",
+    "status_message",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "cost_from",
+    "heard",
+    "input",
+    "output",
+    "attributes",
+    "trace_id",
+    "emitter_id",
+    "otel",
+    "masked",
+)
+SPAN_COLUMNS = ", ".join(SPAN_COLUMN_NAMES)
+# What identifies a span; the rest is replaced when a span is written again.
+SPAN_KEY = ("session_id", "span_id", "start_ns")
+
+
+def span_row(session_id: uuid.UUID, span: SpanRecord, emitter_id: int | None = None) -> list[Any]:
+    """Return the values of `SPAN_COLUMNS`, JSON as text.
+
+    Raises:
+        BadRecordError: A value is nested too deeply.
+    """
+    return [
+        session_id,
+        span.span_id,
+        span.parent_id,
+        span.kind,
+        clean_text(span.name)[:200],
+        span.start_ns,
+        max(span.duration_ns, 0),
+        span.status,
+        clean_text(span.status_message),
+        clean_text(span.model)[:120],
+        span.input_tokens,
+        span.output_tokens,
+        span.cached_tokens,
+        span.reasoning_tokens,
+        span.cost_usd,
+        span.cost_from,
+        clean_text(span.heard),
+        None if span.input is None else json_text(span.input),
+        None if span.output is None else json_text(span.output),
+        json_text(span.attributes),
+        span.trace_id or None,
+        emitter_id,
+        None if not span.otel else json_text(span.otel),
+        None if not span.masked else json_text(span.masked),
+    ]
+
+
+def json_text(value: Any) -> str:
+    """Return JSON that PostgreSQL can store.
+
+    Raises:
+        BadRecordError: It is nested too deeply.
+    """
+    try:
+        return json.dumps(clean_json(value), ensure_ascii=False)
+    except RecursionError:
+        raise BadRecordError("it holds a value that is nested too deeply") from None
