@@ -1,19 +1,20 @@
 """The steps of a session as a tree with bars on one time axis."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
 
 from traces.models import Span
 
 WIDTH = 240
 MIN_BAR = 3
 MAX_DEPTH = 6
-_BUSY = (Span.Kind.MODEL, Span.Kind.TOOL, Span.Kind.OTHER)
+_WORK = (Span.Kind.MODEL, Span.Kind.TOOL)
 
 
-@dataclass(frozen=True)
-class Outline:
-    """A span without its contents."""
+class Outline(NamedTuple):
+    """A span without its contents; a tuple, because a session may have 50,000 of them."""
 
     span_id: str
     parent_id: str
@@ -34,7 +35,9 @@ class TreeRow:
     """A line of the tree.
 
     Attributes:
-        depth: 0 is the root; under a customer's message the steps are one deeper.
+        depth: 0 is the root; under a customer's message the steps are one deeper. At most
+            `MAX_DEPTH`, so that deep lines keep their room.
+        level: How deep it really is.
         bar_start: Where its bar begins, 0 to `WIDTH`.
         bar_width: 0 where it has no bar.
         index: Its place in the tree, from 0.
@@ -42,6 +45,7 @@ class TreeRow:
 
     span: Outline
     depth: int
+    level: int
     bar_start: float
     bar_width: float
     index: int
@@ -49,10 +53,49 @@ class TreeRow:
 
 @dataclass(frozen=True)
 class Tree:
-    """All rows, parents before children, and how long something was done, waits left out."""
+    """A session's spans, parents before children.
 
-    rows: list[TreeRow]
-    busy_ns: int
+    Attributes:
+        order: Every span with its depth.
+        begun: By span id, when work on it began where that is later than its start, ns.
+        busy: The times in which something was done, waits left out.
+    """
+
+    order: list[tuple[Outline, int]]
+    begun: Mapping[str, int]
+    busy: "Axis"
+    has_customer: bool = False
+    parents: frozenset[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def rows(self) -> list[TreeRow]:
+        """Return all lines."""
+        return self.window(0, len(self.order))
+
+    @property
+    def busy_ns(self) -> int:
+        """Return how long something was done, nanoseconds."""
+        return self.busy.length
+
+    def window(self, first: int, last: int) -> list[TreeRow]:
+        """Return the lines from index `first` to before `last`."""
+        chosen = enumerate(self.order[first:last], first)
+        return [self._row(index, span, level) for index, (span, level) in chosen]
+
+    def is_work(self, span: Outline) -> bool:
+        """Say whether the span is work by itself, and not only around the work of others."""
+        return span.kind in _WORK or (
+            span.kind == Span.Kind.OTHER and span.span_id not in self.parents
+        )
+
+    def begins(self, span: Outline) -> int:
+        """Return when work on the span began, nanoseconds since 1970."""
+        return max(span.start_ns, self.begun.get(span.span_id, 0))
+
+    def _row(self, index: int, span: Outline, level: int) -> TreeRow:
+        depth = level + (self.has_customer and level > 0 and span.kind != Span.Kind.CUSTOMER)
+        start, width = _bar(self.busy, span, self.begins(span))
+        return TreeRow(span, min(depth, MAX_DEPTH), depth, start, width, index)
 
 
 class Axis:
@@ -88,15 +131,15 @@ def lay_out(spans: Sequence[Outline], waits: Mapping[str, int] | None = None) ->
         spans: In any order; a span whose parent is missing is a root.
         waits: By span id until when (ns since 1970) the span only waited for a person.
     """
-    begun = {span.span_id: max(span.start_ns, (waits or {}).get(span.span_id, 0)) for span in spans}
-    axis = Axis((begun[span.span_id], span.end_ns) for span in spans if span.kind in _BUSY)
-    has_customer = any(span.kind == Span.Kind.CUSTOMER for span in spans)
-    rows = []
-    for index, (span, level) in enumerate(_in_order(spans)):
-        depth = level + (has_customer and level > 0 and span.kind != Span.Kind.CUSTOMER)
-        start, width = _bar(axis, span, begun[span.span_id])
-        rows.append(TreeRow(span, min(depth, MAX_DEPTH), start, width, index))
-    return Tree(rows, axis.length)
+    tree = Tree(
+        order=list(_in_order(spans)),
+        begun=waits or {},
+        busy=Axis(()),
+        has_customer=any(span.kind == Span.Kind.CUSTOMER for span in spans),
+        parents=frozenset(span.parent_id for span in spans),
+    )
+    work = ((tree.begins(span), span.end_ns) for span in spans if tree.is_work(span))
+    return replace(tree, busy=Axis(work))
 
 
 def _bar(axis: Axis, span: Outline, begun: int) -> tuple[float, float]:
@@ -107,24 +150,36 @@ def _bar(axis: Axis, span: Outline, begun: int) -> tuple[float, float]:
     return round(min(start, WIDTH - MIN_BAR), 1), round(min(width, WIDTH), 1)
 
 
-def _in_order(spans: Sequence[Outline]) -> Iterable[tuple[Outline, int]]:
+def _in_order(spans: Sequence[Outline]) -> Iterator[tuple[Outline, int]]:
     """Yield spans with their depth: parents first, siblings by start; cycles are cut."""
     known = {span.span_id for span in spans}
     children: dict[str, list[Outline]] = {}
-    for span in sorted(spans, key=lambda each: (each.start_ns, each.span_id), reverse=True):
+    for span in sorted(spans, key=_by_start, reverse=True):
         has_parent = span.parent_id in known and span.parent_id != span.span_id
         children.setdefault(span.parent_id if has_parent else "", []).append(span)
     seen: set[str] = set()
-    waiting = [(span, 0) for span in children.get("", [])]
-    while waiting or len(seen) < len(known):
-        if not waiting:
-            waiting = [(next(span for span in spans if span.span_id not in seen), 0)]
+    yield from _below(children.get("", []), children, seen)
+    # What is left is in cycles or below them.
+    for span in spans:
+        if span.span_id not in seen:
+            yield from _below([span], children, seen)
+
+
+def _below(
+    roots: Sequence[Outline], children: Mapping[str, list[Outline]], seen: set[str]
+) -> Iterator[tuple[Outline, int]]:
+    waiting = [(span, 0) for span in roots]
+    while waiting:
         span, depth = waiting.pop()
         if span.span_id in seen:
             continue
         seen.add(span.span_id)
         yield span, depth
-        waiting.extend((child, depth + 1) for child in children.get(span.span_id, []))
+        waiting.extend((child, depth + 1) for child in children.get(span.span_id, ()))
+
+
+def _by_start(span: Outline) -> tuple[int, str]:
+    return span.start_ns, span.span_id
 
 
 def _merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
