@@ -3,6 +3,7 @@
 TracesError
 ├── BadRecordError      a session or span that cannot be stored
 ├── BadImportError      a file that cannot be imported, or not to its end
+├── BadPayloadError     what was sent is not OTLP, or a part of it is not
 ├── InvalidAnswersError a label's answers that cannot be saved or completed
 └── LabelCompletedError a draft that would change a completed label
 """
@@ -18,6 +19,10 @@ class BadRecordError(TracesError):
 
 class BadImportError(TracesError):
     """A file cannot be imported, or only a part of it."""
+
+
+class BadPayloadError(TracesError):
+    """What was sent is not OTLP; of a part of it, a span or log record, that it cannot be read."""
 
 
 class InvalidAnswersError(TracesError):

@@ -28,6 +28,9 @@ class WireSpan:
         start_ns: Nanoseconds since 1970.
         end_ns: Likewise; not before the start.
         status_code: 0 unset, 1 ok, 2 error.
+        links: `{"trace_id", "span_id"}`, and `trace_state`, `flags`, `attributes` where they say
+            something.
+        dropped: How many `attributes`, `events`, `links` the sender left out, where it did.
     """
 
     trace_id: str
@@ -44,4 +47,15 @@ class WireSpan:
     links: tuple[dict[str, Any], ...] = ()
     flags: int = 0
     trace_state: str = ""
+    emitter: EmitterRecord = field(default_factory=EmitterRecord)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WireLog:
+    """A log record that names its event; `trace_id` and `span_id` are empty where it has none."""
+
+    trace_id: str
+    span_id: str
+    event: WireEvent
     emitter: EmitterRecord = field(default_factory=EmitterRecord)
