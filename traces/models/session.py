@@ -76,6 +76,14 @@ class Session(models.Model):
         default=dict, db_default={}, blank=True, help_text="How much was masked, by kind."
     )
     metadata = models.JSONField(default=dict, blank=True)
+    received_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When spans last came for it; empty: it did not come span by span.",
+    )
+    known_from = models.JSONField(
+        null=True, blank=True, help_text="Which span said what is known of it, by name of the fact."
+    )
     said = models.TextField(blank=True, help_text="What customer and agent said, for search.")
     said_vector = models.GeneratedField(
         expression=SearchVector("said", "customer", "external_id", config="simple"),
@@ -96,6 +104,12 @@ class Session(models.Model):
             models.Index(fields=["project", "customer"], name="session_customer"),
             GinIndex(fields=["said_vector"], name="session_said"),
             GinIndex(fields=["tools"], name="session_tools"),
+            # Few rows: those that housekeeping may have to close.
+            models.Index(
+                fields=["received_at"],
+                condition=Q(status="running", received_at__isnull=False),
+                name="session_received_open",
+            ),
         ]
 
     def __str__(self) -> str:
