@@ -1,6 +1,5 @@
 """Storing whole sessions in bulk: each with all its spans, or not at all."""
 
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,22 +9,22 @@ from django.db import connection, transaction
 
 from traces.clean import clean_text
 from traces.errors import BadRecordError
-from traces.models import Project, Session, Span
+from traces.ingest.checks import (
+    problem_of_id,
+    problem_of_kind,
+    problem_of_span,
+    problem_of_totals,
+)
+from traces.ingest.identity import session_id_of
+from traces.models import Project, Session
 from traces.partitions import ensure_partitions
-from traces.records import SessionRecord, SpanRecord, from_ns
+from traces.records import SessionRecord, from_ns
 from traces.rows import SPAN_COLUMNS, json_text, span_row
 from traces.totals import refresh_totals
 
 MAX_BATCH_SESSIONS = 200
 MAX_BATCH_SPANS = 10_000
 
-_INT32 = 2**31
-_INT64 = 2**63
-# A column holds a million; below this no rounding to its eight decimals gets there.
-_MAX_COST_USD = 999_999
-_MAX_ID = 200
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
-_NAMESPACE = uuid.UUID("5a0f6d0e-6a1b-4c8e-9d53-0c9a1f7b2e64")
 _ENDED = frozenset(Session.Status) - {Session.Status.RUNNING, Session.Status.WAITING}
 
 _SESSION_COLUMNS = (
@@ -90,51 +89,15 @@ def check_record(record: SessionRecord) -> None:
     """Raise `BadRecordError` where the store's columns cannot hold a value."""
     if not record.spans:
         raise BadRecordError(f"session {record.external_id!r} has no spans")
-    if record.status not in Session.Status or record.source not in Session.Source:
-        raise BadRecordError(f"unknown status {record.status!r} or source {record.source!r}")
-    if problem := _problem_of_id(record.external_id):
+    if problem := problem_of_kind(source=record.source, status=record.status):
+        raise BadRecordError(problem)
+    if problem := problem_of_id(record.external_id):
         raise BadRecordError(problem)
     for span in record.spans:
-        if problem := _problem_of(span):
+        if problem := problem_of_span(span):
             raise BadRecordError(f"span {span.span_id!r} ({span.name[:60]!r}): {problem}")
-    if problem := _problem_of_totals(record.spans):
+    if problem := problem_of_totals(record.spans):
         raise BadRecordError(problem)
-
-
-def _problem_of_id(external_id: str) -> str:
-    """Return why the id cannot be stored as it is; one that was changed would not be found."""
-    if len(external_id) > _MAX_ID:
-        return f"its id has {len(external_id):,} characters; {_MAX_ID} are the most"
-    if clean_text(external_id) != external_id:
-        return f"its id {external_id[:60]!r} holds a NUL or half a character"
-    return ""
-
-
-def _problem_of(span: SpanRecord) -> str:
-    if not _SPAN_ID.fullmatch(span.span_id):
-        return "its id is not 16 hex digits"
-    if span.kind not in Span.Kind or span.status not in Span.Status:
-        return f"unknown kind {span.kind!r} or status {span.status!r}"
-    if span.parent_id and not _SPAN_ID.fullmatch(span.parent_id):
-        return f"its parent's id {span.parent_id[:60]!r} is not 16 hex digits"
-    has_room = abs(span.start_ns) < _INT64 and span.end_ns < _INT64
-    if not (has_room and 0 <= span.duration_ns < _INT64):
-        return f"start {span.start_ns} ns with duration {span.duration_ns} ns is out of range"
-    for tokens in (span.input_tokens, span.output_tokens):
-        if tokens is not None and not 0 <= tokens < _INT32:
-            return f"token count {tokens} is out of range"
-    cost = span.cost_usd
-    if cost is not None and not (cost.is_finite() and 0 <= cost < _MAX_COST_USD):
-        return f"cost {cost} USD is out of range"
-    return ""
-
-
-def _problem_of_totals(spans: Sequence[SpanRecord]) -> str:
-    worked_ns = sum(span.duration_ns for span in spans)
-    if worked_ns >= _INT64:
-        return f"its spans last {worked_ns} ns together, which is out of range"
-    cost = sum(span.cost_usd or 0 for span in spans)
-    return f"its cost {cost} USD is out of range" if cost >= _MAX_COST_USD else ""
 
 
 def _batches(records: Iterable[SessionRecord]) -> Iterator[list[SessionRecord]]:
@@ -162,7 +125,7 @@ def _session_id(project: Project, record: SessionRecord) -> uuid.UUID:
     """Return the same id for the same session, so that links survive storing it anew."""
     if not record.external_id:
         return uuid.uuid4()
-    return uuid.uuid5(_NAMESPACE, f"{project.pk} {record.source} {record.external_id}")
+    return session_id_of(project.pk, record.source, record.external_id)
 
 
 def _insert_sessions(project: Project, records: dict[uuid.UUID, SessionRecord]) -> set[uuid.UUID]:
