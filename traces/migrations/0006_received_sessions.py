@@ -1,4 +1,4 @@
-"""Sessions whose spans come one by one: when they last came, and which said what is known."""
+"""Sessions whose spans come one by one: when they last came, and what they said of them."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
@@ -16,9 +16,9 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, help_text="When spans last came for it; empty: it did not come span by span.", null=True),
         ),
         migrations.AddField(
-            model_name="session",
-            name="known_from",
-            field=models.JSONField(blank=True, help_text="Which span said what is known of it, by name of the fact.", null=True),
+            model_name="trace",
+            name="known",
+            field=models.JSONField(blank=True, db_default={}, default=dict, help_text="What its spans say of the session: name of the fact -> [rank, value]."),
         ),
         AddIndexConcurrently(
             model_name="session",

@@ -81,9 +81,6 @@ class Session(models.Model):
         blank=True,
         help_text="When spans last came for it; empty: it did not come span by span.",
     )
-    known_from = models.JSONField(
-        null=True, blank=True, help_text="Which span said what is known of it, by name of the fact."
-    )
     said = models.TextField(blank=True, help_text="What customer and agent said, for search.")
     said_vector = models.GeneratedField(
         expression=SearchVector("said", "customer", "external_id", config="simple"),

@@ -11,7 +11,8 @@ class Trace(models.Model):
 
     Spans arrive in any order, and often only one of them names the session: until then the trace
     has a session of its own. `session_key` is the smallest key that any of its spans named, so
-    that the order of arrival does not matter.
+    that the order of arrival does not matter. For the same reason `known` keeps with each fact the
+    rank of the span that said it (roots before others, then by start): the lowest rank wins.
     """
 
     pk = models.CompositePrimaryKey("project_id", "trace_id")
@@ -19,6 +20,12 @@ class Trace(models.Model):
     trace_id = models.UUIDField()
     session = models.ForeignKey(Session, models.CASCADE, related_name="traces")
     session_key = models.CharField(max_length=200, null=True, blank=True)
+    known = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What its spans say of the session: name of the fact -> [rank, value].",
+    )
 
     def __str__(self) -> str:
         return self.trace_id.hex
