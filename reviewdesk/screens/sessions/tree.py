@@ -104,7 +104,7 @@ class Axis:
     def __init__(self, intervals: Iterable[tuple[int, int]]) -> None:
         self._edges: list[tuple[int, int, int]] = []
         length = 0
-        for start, end in _merged(intervals):
+        for start, end in merged(intervals):
             self._edges.append((start, end, length))
             length += end - start
         self.length = length
@@ -182,7 +182,8 @@ def _by_start(span: Outline) -> tuple[int, str]:
     return span.start_ns, span.span_id
 
 
-def _merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def merged(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the times that the intervals cover, in order; empty ones are left out."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(intervals):
         if end <= start:
