@@ -1,0 +1,111 @@
+"""The attributes of one span, sorted by what they say; whatever is not taken is kept."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from traces.ingest.dialects.names import FLAT, RANKS
+
+# No dialect nests deeper; a name with more dots keeps the rest as one name.
+_MAX_DEPTH = 12
+_FLAT_PREFIXES = tuple(f"{prefix}." for prefix in FLAT)
+
+
+class Taken:
+    """One pass over the attributes; `take` hands a field out, `rest` gives what nobody took."""
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self._fields: dict[str, tuple[int, str, Any]] = {}
+        self._flat: dict[str, dict[str, tuple[str, Any]]] = {}
+        self._rest: dict[str, Any] = {}
+        for name, value in attributes.items():
+            ranked = RANKS.get(name)
+            if ranked is not None:
+                self._add(ranked[0], ranked[1], name, value)
+            elif name.startswith(_FLAT_PREFIXES):
+                self._add_flat(name, value)
+            else:
+                self._rest[name] = value
+
+    def has(self, field: str) -> bool:
+        """Say whether the field is there and not taken yet."""
+        return field in self._fields or field in self._flat
+
+    def peek(self, field: str) -> Any:
+        """Return a field's value without taking it, None where it is not there."""
+        found = self._fields.get(field)
+        return None if found is None else found[2]
+
+    def take(self, field: str) -> Any:
+        """Return a field's value and leave it out of the rest; None where it is not there."""
+        found = self._fields.pop(field, None)
+        return None if found is None else found[2]
+
+    def take_list(self, field: str) -> list[Any]:
+        """Return a flattened list, nested again, and leave it out of the rest."""
+        return _nested(self._flat.pop(field, {}))
+
+    def take_prefixed(self, prefix: str) -> dict[str, Any]:
+        """Return what is left under a prefix, by the names behind it."""
+        names = [name for name in self._rest if name.startswith(prefix)]
+        return {name[len(prefix) :]: self._rest.pop(name) for name in names}
+
+    def pop(self, name: str) -> Any:
+        """Take an attribute that belongs to no field."""
+        return self._rest.pop(name, None)
+
+    def get(self, name: str) -> Any:
+        """Return an attribute that belongs to no field, without taking it."""
+        return self._rest.get(name)
+
+    def rest(self) -> dict[str, Any]:
+        """Return the attributes that were not taken, under their own names."""
+        rest = self._rest | {name: value for _, name, value in self._fields.values()}
+        for members in self._flat.values():
+            rest.update(members.values())
+        return rest
+
+    def _add(self, field: str, rank: int, name: str, value: Any) -> None:
+        known = self._fields.get(field)
+        if value in (None, "") and rank:
+            return
+        if known is None:
+            self._fields[field] = (rank, name, value)
+        elif rank < known[0] and value not in (None, ""):
+            self._fields[field] = (rank, name, value)
+            if known[2] != value:
+                self._rest[known[1]] = known[2]
+        elif known[2] != value:
+            self._rest[name] = value
+
+    def _add_flat(self, name: str, value: Any) -> None:
+        prefix = next(each for each in _FLAT_PREFIXES if name.startswith(each))
+        path = name[len(prefix) :]
+        if not path[:1].isdigit():
+            self._rest[name] = value
+            return
+        self._flat.setdefault(FLAT[prefix[:-1]], {})[path] = (name, value)
+
+
+def _nested(members: Mapping[str, tuple[str, Any]]) -> list[Any]:
+    """Return the list that flattened names describe; objects with number names become lists."""
+    root: dict[str, Any] = {}
+    for path, (_, value) in members.items():
+        at = root
+        *parts, last = path.split(".", _MAX_DEPTH)
+        for part in parts:
+            below = at.setdefault(part, {})
+            if not isinstance(below, dict):
+                break
+            at = below
+        else:
+            at[last] = value
+    whole = _lists(root)
+    return whole if isinstance(whole, list) else []
+
+
+def _lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if value and all(key.isascii() and key.isdecimal() and len(key) < 6 for key in value):
+        return [_lists(value[key]) for key in sorted(value, key=int)]
+    return {key: _lists(item) for key, item in value.items()}
