@@ -11,10 +11,10 @@ from reviewdesk.people.access import DeskRequest, may, session_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.pages import render_fragment, render_page
 from reviewdesk.screens.sessions.filters import read_filter
-from reviewdesk.screens.sessions.label_form import label_panel, told
+from reviewdesk.screens.sessions.find import find_in
+from reviewdesk.screens.sessions.label_form import LabelPanel, label_panel, told
 from reviewdesk.screens.sessions.neighbours import previous_and_next
 from reviewdesk.screens.sessions.reading import (
-    Reading,
     read_session,
     run_of,
     spans_of,
@@ -24,6 +24,7 @@ from traces.clean import clean_text
 from traces.models import Session, Span
 
 MAX_JSON = 100_000
+VIEWS = ("steps", "timeline")
 _LIVE = (Session.Status.RUNNING, Session.Status.WAITING)
 
 
@@ -32,7 +33,8 @@ def detail(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """Show a session: its steps, what was said, and the label form."""
     session = session_for(request, slug, pk)
     context = page_context(request, session)
-    partial = "label" if request.GET.get("part") == "label" else "session"
+    part = request.GET.get("part")
+    partial = part if part in ("label", "steps") else "session"
     return render_page(request, "sessions/detail.html", context, partial=partial)
 
 
@@ -42,7 +44,7 @@ def live(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     session = session_for(request, slug, pk)
     if request.GET.get("rev") == rev_of(session):
         return HttpResponse(status=204)
-    context = {**_head_context(request, session), "reading": _read(request, session)}
+    context = {**_head_context(request, session), **_reading_context(request, session)}
     return render_fragment(request, "sessions/detail.html", context, partial="live")
 
 
@@ -73,8 +75,9 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     panel = label_panel(request, session)
     return {
         **_head_context(request, session),
-        "reading": _read(request, session),
+        **_reading_context(request, session),
         "panel": panel,
+        "first_wrong": _first_wrong(panel),
         "own_words": told(panel.label) if panel.label and panel.is_completed else [],
         "others": [(label, told(label)) for label in panel.others],
         "done": _uuid(request.GET.get("done", "")),
@@ -111,13 +114,47 @@ def _head_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     }
 
 
-def _read(request: HttpRequest, session: Session) -> Reading:
+def _reading_context(request: HttpRequest, session: Session) -> dict[str, Any]:
+    """Return the window of the session that is asked for, and what was searched in it."""
+    focus = clean_text(request.GET.get("span", "")[:16])
+    finding = find_in(session, request.GET.get("find", ""), focus=focus)
     first = request.GET.get("first", "")
-    return read_session(
+    reading = read_session(
         session,
-        focus=request.GET.get("span", "")[:16],
+        focus=finding.focus if finding else focus,
         first=int(first) if first.isdecimal() and len(first) < 7 else None,
+        with_timeline=_view(request) == "timeline",
     )
+    return {
+        "reading": reading,
+        "finding": finding,
+        "find_words": finding.words if finding else "",
+        "found_ids": {hit.span_id for hit in finding.hits} if finding else set(),
+        "first_wrong": "",
+        "keep": _kept(request),
+    }
+
+
+def _view(request: HttpRequest) -> str:
+    """Return whether steps or timeline are shown: as asked for last, in this sign-in."""
+    asked = request.GET.get("view", "")
+    if asked in VIEWS and asked != request.session.get("session_view", VIEWS[0]):
+        request.session["session_view"] = asked
+    return str(asked if asked in VIEWS else request.session.get("session_view", VIEWS[0]))
+
+
+def _kept(request: HttpRequest) -> str:
+    """Return what links within the page keep of its address: the list's filter, the search."""
+    query = request.GET.copy()
+    for name in ("first", "span", "view", "part", "rev", "done"):
+        query.pop(name, None)
+    return f"{query.urlencode()}&" if query else ""
+
+
+def _first_wrong(panel: LabelPanel) -> str:
+    """Return the step marked as the first wrong one: by this person, else by others."""
+    marked = [label.first_wrong_span_id for label in panel.others if label.first_wrong_span_id]
+    return panel.first_wrong_span_id or (marked[0] if marked else "")
 
 
 def _parts(span: Span) -> list[dict[str, Any]]:
