@@ -11,6 +11,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 def clean_text(value: str) -> str:
     """Return `value` with NUL and lone surrogates replaced by U+FFFD."""
+    if "\x00" not in value and (value.isascii() or not _has_half_characters(value)):
+        return value
     return _UNSTORABLE.sub(_REPLACEMENT, value)
 
 
@@ -41,3 +43,12 @@ def _nested(values: Iterable[Any]) -> list[Any]:
 
 def _inner(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
+
+
+def _has_half_characters(value: str) -> bool:
+    """Say whether lone surrogates are in `value`, which UTF-8 cannot write."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
