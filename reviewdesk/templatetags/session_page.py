@@ -51,6 +51,13 @@ def time_cells(timeline: Timeline, span: Outline) -> SafeString:
     )
 
 
+@register.simple_tag
+def time_rev(timeline: Timeline, span: Outline) -> str:
+    """Return what changes when a step's place on the time axis does."""
+    bar = timeline.rows[span.span_id].bar
+    return f"{bar.x:g}-{bar.width:g}"
+
+
 @register.filter
 def percent(place: float) -> str:
     """Return a place on the time axis as a share of its width."""

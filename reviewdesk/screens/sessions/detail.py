@@ -131,7 +131,7 @@ def _reading_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "find_words": finding.words if finding else "",
         "found_ids": {hit.span_id for hit in finding.hits} if finding else set(),
         "first_wrong": "",
-        "keep": _kept(request),
+        **_kept(request),
     }
 
 
@@ -143,12 +143,18 @@ def _view(request: HttpRequest) -> str:
     return str(asked if asked in VIEWS else request.session.get("session_view", VIEWS[0]))
 
 
-def _kept(request: HttpRequest) -> str:
+def _kept(request: HttpRequest) -> dict[str, Any]:
     """Return what links within the page keep of its address: the list's filter, the search."""
     query = request.GET.copy()
     for name in ("first", "span", "view", "part", "rev", "done"):
         query.pop(name, None)
-    return f"{query.urlencode()}&" if query else ""
+    with_find = f"{query.urlencode()}&" if query else ""
+    query.pop("find", None)
+    return {
+        "keep": with_find,
+        "keep_without_find": f"{query.urlencode()}&" if query else "",
+        "kept_fields": [(name, value) for name, values in query.lists() for value in values],
+    }
 
 
 def _first_wrong(panel: LabelPanel) -> str:
