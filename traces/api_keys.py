@@ -7,6 +7,7 @@ much randomness a slow hash would add nothing, and the lookup is one index acces
 import hashlib
 import hmac
 import secrets
+import time
 from datetime import timedelta
 
 import pghistory
@@ -18,11 +19,17 @@ from django.utils import timezone
 from traces.clean import clean_text
 from traces.errors import TracesError
 from traces.models import ApiKey, Project
+from traces.patience import bounded_waits
 
 PREFIX = "rd_"
 _RANDOM_BYTES = 30
 _SHOWN = 9
 _USED_AGAIN_AFTER = timedelta(minutes=1)
+# How long a process goes on taking a key that was revoked.
+KNOWN_SECONDS = 10.0
+_MAX_KNOWN = 1000
+# Digest -> when it was looked up, and what was found: unknown keys too.
+_known: dict[str, tuple[float, Project | None]] = {}
 
 
 def create_key(*, project: Project, name: str, created_by: AbstractBaseUser | None = None) -> str:
@@ -63,6 +70,24 @@ def project_for_key(key: str) -> ApiKey | None:
         Q(last_used_at=None) | Q(last_used_at__lt=now - _USED_AGAIN_AFTER), pk=found.pk
     ).update(last_used_at=now)
     return found
+
+
+def known_project(key: str) -> Project | None:
+    """Return the project of a key that is valid, or was less than `KNOWN_SECONDS` ago.
+
+    For senders whose every request would else begin with a query. Waits for the database, where
+    it has to, within the bounds of `traces/patience.py`.
+    """
+    digest = _digest(key)
+    now = time.monotonic()
+    known = _known.get(digest)
+    if known is None or known[0] < now - KNOWN_SECONDS:
+        with bounded_waits():
+            found = project_for_key(key)
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        known = _known[digest] = (now, found.project if found else None)
+    return known[1]
 
 
 def revoke_key(*, api_key: ApiKey, by: AbstractBaseUser | None = None) -> ApiKey:

@@ -4,6 +4,8 @@ TracesError
 ├── BadRecordError      a session or span that cannot be stored
 ├── BadImportError      a file that cannot be imported, or not to its end
 ├── BadPayloadError     what was sent is not OTLP, or a part of it is not
+├── TooLargeError       a request with more than is taken at once
+├── UnsupportedTypeError a request of a type, or compressed in a way, that is not read
 ├── InvalidAnswersError a label's answers that cannot be saved or completed
 └── LabelCompletedError a draft that would change a completed label
 """
@@ -23,6 +25,14 @@ class BadImportError(TracesError):
 
 class BadPayloadError(TracesError):
     """What was sent is not OTLP; of a part of it, a span or log record, that it cannot be read."""
+
+
+class TooLargeError(TracesError):
+    """A request has more than is taken at once."""
+
+
+class UnsupportedTypeError(TracesError):
+    """A request's body is of a type, or compressed in a way, that is not read."""
 
 
 class InvalidAnswersError(TracesError):
