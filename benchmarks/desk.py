@@ -44,39 +44,31 @@ _OURS = ("DATABASE_URL", "BROKER_URL", "REVIEWDESK_", "DJANGO_", "OPENAI_")
 
 
 @dataclass
-class Desk:
-    """A desk that a benchmark started.
+class Home:
+    """A home, whether its desk runs or not.
 
     Attributes:
-        home: Its REVIEWDESK_HOME.
-        port: Of its web server, on 127.0.0.1.
-        process: `manage.py up`.
+        path: The REVIEWDESK_HOME.
+        port: Of the web server, on 127.0.0.1.
     """
 
-    home: Path
+    path: Path
     port: int
-    process: "subprocess.Popen[bytes]"
-
-    @property
-    def url(self) -> str:
-        """Return the address of the web server, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def variables(self) -> dict[str, str]:
         """Return the environment of a process that works with this home."""
-        return variables_of(self.home, self.port)
+        return variables_of(self.path, self.port)
 
     @property
     def environment(self) -> Environment:
-        """Return what the desk was started with."""
+        """Return what such a process reads from it."""
         return read_environment(self.variables)
 
     def connect(self, **options: Any) -> "psycopg.Connection[tuple[Any, ...]]":
         """Connect to the database, in autocommit."""
-        return psycopg.connect(
-            **database_parameters_of(self.environment), autocommit=True, **options
-        )
+        parameters = database_parameters_of(self.environment) | options
+        return psycopg.connect(**parameters, autocommit=True)
 
     def manage(self, *arguments: str) -> str:
         """Run a command of `manage.py` to its end, and return what it printed."""
@@ -86,9 +78,22 @@ class Desk:
         )
         return done.stdout
 
+
+@dataclass
+class Desk(Home):
+    """A desk that a benchmark started, by `process`, which is `manage.py up`."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        """Return the address of the web server, without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}"
+
     def use_django(self) -> None:
         """Let this process use the desk's models; of one desk only, and once."""
         os.environ.update(self.variables, DJANGO_SETTINGS_MODULE="reviewdesk.settings")
+        sys.path.insert(0, str(CHECKOUT))
         django.setup()
 
     def make_project(self, slug: str = "benchmark") -> Any:
@@ -169,7 +174,8 @@ def variables_of(home: Path, port: int) -> dict[str, str]:
     """Return this process's environment with that home and port, and no demo."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
     ours = {"REVIEWDESK_HOME": str(home), "REVIEWDESK_PORT": str(port), "REVIEWDESK_DEMO": "0"}
-    return kept | ours
+    # An installed package may be called `agents` too.
+    return kept | ours | {"PYTHONPATH": str(CHECKOUT)}
 
 
 def remove_home(home: Path) -> None:
