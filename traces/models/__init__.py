@@ -4,6 +4,7 @@ from traces.models.collection import Queue, QueueItem, SavedView
 from traces.models.label import Label, LabelSet
 from traces.models.policy import Erasure, ModelPrice, TracePolicy
 from traces.models.project import ApiKey, Project
+from traces.models.score import Score, WaitingEvent
 from traces.models.session import Session
 from traces.models.span import Span
 from traces.models.trace import Emitter, TotalsDue, Trace
@@ -19,9 +20,11 @@ __all__ = [
     "Queue",
     "QueueItem",
     "SavedView",
+    "Score",
     "Session",
     "Span",
     "TotalsDue",
     "Trace",
     "TracePolicy",
+    "WaitingEvent",
 ]
