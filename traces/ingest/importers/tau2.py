@@ -9,34 +9,24 @@ from typing import Any
 from traces.errors import BadRecordError
 from traces.ingest.credentials import without_credentials
 from traces.ingest.importers.fields import object_at, text_at
-from traces.ingest.importers.json_file import BadRow, Row, rows_of
+from traces.ingest.importers.json_file import Found, Row, records_of, rows_of
+from traces.ingest.importers.source import Source
+from traces.ingest.importers.steps import NO_ZONE
 from traces.ingest.importers.tau2_messages import ROOT_ID, Talk, add_message
-from traces.ingest.store import check_record
 from traces.models import Session, Span
 from traces.records import SessionRecord, SpanRecord
-
-NO_ZONE = "without a time zone in the file; taken as UTC"
 
 _GOOD_ENDINGS = {"user_stop", "agent_stop"}
 _LIMITS = {"max_steps": "max_steps", "too_many_errors": "max_errors"}
 
 
-def read_tau2(text: str) -> Iterator[tuple[Row, SessionRecord | BadRow]]:
+def read_tau2(source: Source) -> Iterator[Found]:
     """Yield each simulation as a session, or as the reason why it is left out.
 
     Raises:
         BadImportError: The file is no results file, or breaks off.
     """
-    for row in rows_of(text, "simulations"):
-        try:
-            record = _record_of(row)
-            check_record(record)
-        except BadRecordError as error:
-            yield row, BadRow(row.line, str(error))
-        except RecursionError:
-            yield row, BadRow(row.line, "it is nested too deeply")
-        else:
-            yield row, record
+    return records_of(rows_of(source, "simulations"), _record_of)
 
 
 def _record_of(row: Row) -> SessionRecord:

@@ -7,23 +7,20 @@ sets when the message is complete. Customers' own tool calls (telecom) are tool 
 
 from dataclasses import dataclass, field
 from datetime import UTC
-from decimal import Decimal
 from typing import Any
 
 from traces.errors import BadRecordError
 from traces.ingest.importers.fields import (
     count_at,
-    decimal_of,
     json_or_text,
     list_at,
     object_at,
     text_at,
     time_of,
 )
+from traces.ingest.importers.steps import ROOT_ID, priced
 from traces.models import Span
 from traces.records import SpanRecord, to_ns
-
-ROOT_ID = f"{0:016x}"
 
 _HANDOVER_MARK = "###TRANSFER###"
 _HANDOVER_TOOL = "transfer_to_human_agents"
@@ -107,7 +104,7 @@ def _add_answer(
         model=talk.model,
         input_tokens=count_at(usage, "prompt_tokens", where),
         output_tokens=count_at(usage, "completion_tokens", where),
-        cost_usd=_cost(message.get("cost"), f"the cost of {where}"),
+        **priced(message.get("cost"), f"the cost of {where}"),
         output={"content": text_at(message, "content") or None, "tool_calls": calls},
     )
 
@@ -152,8 +149,3 @@ def _call(value: Any, where: str) -> dict[str, Any]:
     if isinstance(arguments, str):
         arguments = json_or_text(arguments)
     return {"id": text_at(call, "id"), "name": name, "arguments": arguments or {}}
-
-
-def _cost(value: Any, what: str) -> Decimal | None:
-    """Return US dollars; tau2 writes 0.0 where it has no price, so that is unknown here."""
-    return decimal_of(value, what) if value else None
