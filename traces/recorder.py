@@ -1,6 +1,7 @@
 """Recording a session while it happens: open it, write its spans one by one, close it.
 
-The totals are computed from the spans by the database, so that they are right whatever was
+What is written is masked as the project asks; a run goes on by its journal, which is not. The
+totals are computed from the spans by the database, so that they are right whatever was
 written before, twice or late.
 """
 
@@ -13,6 +14,7 @@ from traces.clean import clean_text
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
 from traces.records import SpanRecord, from_ns
+from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, span_row
 from traces.totals import refresh_totals
 
@@ -40,6 +42,7 @@ def open_session(
     metadata: dict[str, Any] | None = None,
 ) -> Session:
     """Open a session that our own runtime records; its root span follows with `record_spans`."""
+    masker = masker_for(project)
     return Session.objects.create(
         id=session_id or uuid.uuid4(),
         project=project,
@@ -48,12 +51,12 @@ def open_session(
         is_golden=is_golden,
         agent_name=agent_name,
         version_name=version_name,
-        customer=clean_text(customer)[:200],
-        title=clean_text(title)[:300],
+        customer=clean_text(masker.customer(customer))[:200],
+        title=clean_text(masker.text(title))[:300],
         started_at=from_ns(start_ns),
         first_ns=start_ns,
         last_ns=start_ns,
-        metadata=metadata or {},
+        metadata=masker.json(metadata or {})[0],
     )
 
 
@@ -63,10 +66,11 @@ def record_spans(*, session: Session, spans: list[SpanRecord]) -> None:
     One transaction, a query per span and three more; the session's row stays locked to its end.
     """
     ensure_partitions(span.start_ns for span in spans)
+    masker = masker_for(session.project_id)
     with transaction.atomic():
         with connection.cursor() as cursor:
             for span in spans:
-                cursor.execute(_WRITE, span_row(session.pk, span))
+                cursor.execute(_WRITE, span_row(session.pk, masker.span(span)))
         refresh_totals([session.pk])
 
 
@@ -74,6 +78,7 @@ def set_status(
     *, session: Session, status: Session.Status, reason: str = "", end_ns: int | None = None
 ) -> None:
     """Set how a session stands; `end_ns` closes it (and its root span), None leaves it open."""
+    reason = masker_for(session.project_id).text(reason)
     session.status, session.status_reason = status, reason[:500]
     session.ended_at = from_ns(end_ns) if end_ns else None
     session.save(update_fields=["status", "status_reason", "ended_at"])

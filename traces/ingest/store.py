@@ -19,6 +19,7 @@ from traces.ingest.identity import session_id_of
 from traces.models import Project, Session
 from traces.partitions import ensure_partitions
 from traces.records import SessionRecord, from_ns
+from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMNS, json_text, span_row
 from traces.totals import refresh_totals
 
@@ -79,10 +80,20 @@ def store_sessions(*, project: Project, records: Iterable[SessionRecord]) -> Sto
     for batch in _batches(records):
         for record in batch:
             check_record(record)
+        batch = _masked(project, batch)
         ensure_partitions(span.start_ns for record in batch for span in record.spans)
         with transaction.atomic():
             counts += _store_batch(project, batch)
     return counts
+
+
+def _masked(project: Project, batch: list[SessionRecord]) -> list[SessionRecord]:
+    """Return the batch as it is stored; invented data has nobody to hide."""
+    masker = masker_for(project)
+    return [
+        record if record.source == Session.Source.DEMO else masker.session(record)
+        for record in batch
+    ]
 
 
 def check_record(record: SessionRecord) -> None:

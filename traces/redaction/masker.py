@@ -1,0 +1,283 @@
+"""Masking text, JSON and records: what is found is replaced by keyed pseudonyms.
+
+The same value has the same pseudonym within a project, whoever sent it, so that one person's
+sessions stay linked; without the project's key nobody can compute it, and it does not lead back.
+"""
+
+import hmac
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from traces.errors import BadRecordError
+from traces.records import EmitterRecord, SessionRecord, SpanRecord
+from traces.redaction import credentials, personal
+from traces.redaction.kinds import KIND_KEYS
+
+_DEEPEST_TEXT = 4  # JSON within a text within JSON …; beyond it is text
+_MOST_PASSES = 6
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+
+Finder = Callable[[str], Iterable[tuple[int, int]]]
+# In this order: of two that overlap the first one's wins.
+_FINDERS: tuple[tuple[str, Finder], ...] = (
+    ("credential", credentials.find_credentials),
+    ("iban", personal.find_ibans),
+    ("card", personal.find_cards),
+    ("email", personal.find_emails),
+    ("ssn", personal.find_ssns),
+    ("phone", personal.find_phones),
+    ("ip", personal.find_ips),
+)
+
+
+class Masker:
+    """A project's masking: its rules and its key. Immutable but for a cache of one emitter."""
+
+    def __init__(self, key: bytes, kinds: Iterable[str] = KIND_KEYS) -> None:
+        self._key = key
+        self.kinds = frozenset(kinds)
+        self._emitter: tuple[EmitterRecord, EmitterRecord] | None = None
+
+    def pseudonym(self, kind: str, value: str) -> str:
+        """Return the marker of a value: 48 bits of HMAC-SHA256 of its normal form."""
+        text = f"{kind}\0{_normal(kind, value)}".encode(errors="surrogatepass")
+        digest = hmac.digest(self._key, text, "sha256").hex()[:12]
+        return f"⟦{kind}-{digest.translate(_LETTERS)}⟧"
+
+    def digest(self, value: str) -> str:
+        """Return 64 hex digits by which a value is recognised and not found out."""
+        return hmac.digest(self._key, f"digest\0{value}".encode(errors="replace"), "sha256").hex()
+
+    def text(self, value: str) -> str:
+        """Return a text with what is found in it masked."""
+        return self.counted_text(value)[0]
+
+    def customer(self, value: str) -> str:
+        """Return a customer's id as it is stored: an e-mail address or a number is masked."""
+        return self.text(value)
+
+    def counted_text(self, value: str) -> tuple[str, dict[str, int]]:
+        """Return a text masked, and how many values were, by kind."""
+        suspects = self._suspects(value)
+        if not suspects:
+            return value, {}
+        walk = _Walk(self, suspects)
+        return walk.text(value), dict(walk.counts)
+
+    def json(self, value: Any) -> tuple[Any, dict[str, int]]:
+        """Return JSON masked, and how many values were, by kind; the same object if none.
+
+        Raises:
+            BadRecordError: It is nested too deeply.
+        """
+        try:
+            suspects = self._suspects(_dump(value))
+            if not suspects:
+                return value, {}
+            walk = _Walk(self, suspects)
+            masked = walk.value(value)
+        except RecursionError:
+            raise BadRecordError("it holds a value that is nested too deeply") from None
+        return (masked, dict(walk.counts)) if walk.counts else (value, {})
+
+    def span(self, record: SpanRecord) -> SpanRecord:
+        """Return a span masked, with the counts; the same object if nothing was.
+
+        Raises:
+            BadRecordError: It is nested too deeply.
+        """
+        emitter = record.emitter and self.emitter(record.emitter)
+        if emitter is not record.emitter:
+            record = replace(record, emitter=emitter)
+        parts = (
+            record.name,
+            record.model,
+            record.status_message,
+            record.input,
+            record.output,
+            record.attributes,
+            record.otel,
+        )
+        masked, counts = self.json((*parts, record.heard))
+        if not counts:
+            return record
+        # `heard` repeats what the input says: it counts where it says more.
+        heard_counts = self.counted_text(record.heard)[1]
+        own = Counter(counts) - Counter(heard_counts)
+        name, model, message, input_, output, attributes, otel, heard = masked
+        return replace(
+            record,
+            name=name,
+            model=model,
+            status_message=message,
+            input=input_,
+            output=output,
+            attributes=attributes,
+            otel=otel,
+            heard=heard,
+            masked=dict(Counter(record.masked or {}) + (own | Counter(heard_counts))),
+        )
+
+    def session(self, record: SessionRecord) -> SessionRecord:
+        """Return a session masked with its spans; what its own fields held is in its metadata."""
+        fields = (record.external_id, record.customer, record.status_reason, record.metadata)
+        names = (record.agent_name, record.version_name)
+        masked, counts = self.json((*fields, *names))
+        spans = tuple(self.span(span) for span in record.spans)
+        if not counts:
+            return replace(record, spans=spans)
+        external_id, customer, reason, metadata, agent_name, version_name = masked
+        return replace(
+            record,
+            spans=spans,
+            external_id=external_id,
+            customer=customer,
+            status_reason=reason,
+            metadata={**metadata, "masked": counts},
+            agent_name=agent_name,
+            version_name=version_name,
+        )
+
+    def emitter(self, record: EmitterRecord) -> EmitterRecord:
+        """Return an emitter masked; a request's spans share one object, which is done once."""
+        known = self._emitter
+        if known is not None and known[0] is record:
+            return known[1]
+        (resource, scope), counts = self.json((record.resource, record.scope))
+        masked = replace(record, resource=resource, scope=scope) if counts else record
+        self._emitter = (record, masked)
+        return masked
+
+    def _suspects(self, text: str) -> frozenset[str]:
+        """Return the kinds to look for; nothing for most texts, without any walk."""
+        if not self.kinds:
+            return frozenset()
+        lowered = text.lower()
+        found = personal.suspects(text, lowered)
+        if credentials.is_suspect(text, lowered):
+            found.append("credential")
+        return self.kinds.intersection(found) if found else frozenset()
+
+
+class _Walk:
+    """One pass over a value, and what it found."""
+
+    def __init__(self, masker: Masker, kinds: frozenset[str]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._masker = masker
+        self._kinds = kinds
+        self._finders = [(kind, find) for kind, find in _FINDERS if kind in kinds]
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self.text(value, depth)
+        if isinstance(value, Mapping):
+            return {
+                self.text(str(name), depth): self._member(str(name), item, depth)
+                for name, item in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.value(item, depth) for item in value]
+        if isinstance(value, int) and not isinstance(value, bool) and value > 10**12:
+            return self._number(value)
+        return value
+
+    def text(self, value: str, depth: int = 0) -> str:
+        if depth < _DEEPEST_TEXT and value[:1] in _OPENING and value.rstrip()[-1:] in _CLOSING:
+            inner = self._json_within(value, depth)
+            if inner is not None:
+                return inner
+        for _ in range(_MOST_PASSES):
+            masked = self._pass(value)
+            if masked == value:
+                break
+            value = masked
+        return value
+
+    def _json_within(self, value: str, depth: int) -> str | None:
+        """Return JSON that stands in a text, masked; None where it is no JSON."""
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(parsed, dict | list):
+            return None
+        before = self.counts.total()
+        masked = self.value(parsed, depth + 1)
+        return json.dumps(masked, ensure_ascii=False) if self.counts.total() > before else value
+
+    def _member(self, name: str, item: Any, depth: int) -> Any:
+        if (
+            "credential" in self._kinds
+            and credentials.is_secret_name(name)
+            and credentials.is_secret_value(item)
+        ):
+            return self._whole("credential", item)
+        kind = personal.kind_of_field(name, item)
+        if kind in self._kinds:
+            return self._whole(kind, item)
+        return self.value(item, depth)
+
+    def _whole(self, kind: str, item: str | int) -> str:
+        text = str(item)
+        if text.startswith("⟦") and text.endswith("⟧"):
+            return text
+        self.counts[kind] += 1
+        return self._masker.pseudonym(kind, text)
+
+    def _number(self, value: int) -> Any:
+        is_card = "card" in self._kinds and value < 10**19 and personal.is_card(str(value))
+        return self._whole("card", value) if is_card else value
+
+    def _pass(self, value: str) -> str:
+        found = sorted(self._found(value))
+        if not found:
+            return value
+        parts, at = [], 0
+        for start, end, kind in found:
+            parts += [value[at:start], self._masker.pseudonym(kind, value[start:end])]
+            self.counts[kind] += 1
+            at = end
+        return "".join((*parts, value[at:]))
+
+    def _found(self, value: str) -> list[tuple[int, int, str]]:
+        """Return what stands where, without overlaps; the finders' order decides."""
+        found: list[tuple[int, int, str]] = []
+        for kind, find in self._finders:
+            for start, end in find(value):
+                holds_marker = "⟦" in value[start:end] or "⟧" in value[start:end]
+                if not holds_marker and all(end <= low or high <= start for low, high, _ in found):
+                    found.append((start, end, kind))
+        return found
+
+
+_OPENING = frozenset("{[")
+_CLOSING = frozenset("}]")
+
+
+def _dump(value: Any) -> str:
+    """Return JSON to look into, by the quick way where it takes the value."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # half a character, a key that is no text, a long integer, too deep for it
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _normal(kind: str, value: str) -> str:
+    """Return the form in which two spellings of one value are the same."""
+    if kind == "email":
+        return value.lower()
+    if kind in {"card", "ssn"}:
+        return personal.only_digits(value)
+    if kind == "phone":
+        digits = personal.only_digits(value)
+        # US numbers with and without their country code are one.
+        return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    if kind == "iban":
+        return value.replace(" ", "").upper()
+    return value.lower() if kind == "ip" else value
