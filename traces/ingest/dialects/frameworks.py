@@ -24,22 +24,38 @@ def prepare(span: WireSpan, taken: Taken) -> Hint:
     """Return what the span's framework settles beforehand."""
     scope = span.emitter.scope.get("name")
     if scope == _BEEAI:
-        return _beeai(taken)
+        return _beeai(span, taken)
+    if taken.get("crew_agents") is not None:
+        return _crewai(taken)
     if taken.has("langfuse_kind"):
         return _langfuse(span, taken)
     return _NO_HINT
 
 
-def _beeai(taken: Taken) -> Hint:
-    """BeeAI makes a span of every event of a step; only the one with the result is the step."""
-    target = plain(taken.get("target"))
-    parts = target.split(".")
-    if len(parts) < 3 or parts[0] not in ("tool", "backend"):
-        return _NO_HINT
-    if parts[0] == "tool":
-        is_result = parts[-1] in ("success", "error")
-        return Hint("tool" if is_result else "other", parts[-2])
-    return Hint("model" if parts[-1] in ("success", "error") else "other", "")
+def _beeai(span: WireSpan, taken: Taken) -> Hint:
+    """BeeAI's ReAct agents make a span of every event of a step; one of them stands for the step.
+
+    Of a tool call that is the agent's update with the result, of a model call its start: the end
+    has only the last of the tokens, each as a message.
+    """
+    target = plain(taken.get("target")) or span.name.rpartition("-")[0]
+    what, _, event = target.rpartition(".")
+    if what.startswith("backend."):
+        return Hint("model" if event == "start" else "other")
+    if what.startswith("tool."):
+        return Hint("other")
+    if what == "agent.react":
+        is_call = event == "update" and taken.has("tool") and taken.has("output")
+        return Hint("tool" if is_call else "other")
+    return _NO_HINT
+
+
+def _crewai(taken: Taken) -> Hint:
+    """CrewAI lists a crew's agents by their roles, and names none of its spans after one."""
+    agents = parsed(taken.get("crew_agents"))
+    roles = [plain(each.get("role")) for each in agents or () if isinstance(each, dict)]
+    names = ", ".join(filter(None, roles))
+    return Hint("agent", names) if names and taken.has("output") else _NO_HINT
 
 
 def _langfuse(span: WireSpan, taken: Taken) -> Hint:

@@ -37,6 +37,8 @@ _NAMED = (
     "mlflow_kind",
     "request_type",
 )
+# Langfuse calls so whatever nobody gave a kind.
+_VAGUE = ("span", "event", "unknown", "default")
 _TOOL_SIGNS = ("call_id", "arguments")
 _MODEL_SIGNS = ("flat_request", "flat_response", "input_tokens", "output_tokens", "response")
 
@@ -57,18 +59,17 @@ def kind_of(taken: Taken, *, has_words: bool, is_root: bool) -> str:
 
 def _named(taken: Taken) -> str:
     operation = plain(taken.peek("operation"))
-    kinds = [
-        _KINDS.get(plain(taken.peek(field)).lower(), "") for field in _NAMED if taken.has(field)
-    ]
+    said = {field: plain(taken.peek(field)).lower() for field in _NAMED if taken.has(field)}
+    kinds = [_KINDS.get(word, "") for word in said.values() if word not in _VAGUE]
     if operation in _OPERATIONS:
         taken.take("operation")
         kind = _OPERATIONS[operation]
     elif kinds:
         kind = next(filter(None, kinds), "other")
     else:
-        return _vercel(taken)
-    for field in _NAMED:
-        if _KINDS.get(plain(taken.peek(field)).lower(), "other") == kind:
+        kind = ""
+    for field, word in said.items():
+        if word in _VAGUE or _KINDS.get(word, "other") == kind:
             taken.take(field)
     return _vercel(taken) or kind
 

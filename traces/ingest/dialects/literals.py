@@ -20,8 +20,8 @@ def parsed(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    start = value.lstrip()[:1]
-    if start not in _JSON_STARTS or not start:
+    start = value[:1] if value[:1] > " " else value.lstrip()[:1]
+    if start not in _JSON_STARTS:
         return value
     try:
         return json.loads(value)

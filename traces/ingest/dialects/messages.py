@@ -34,6 +34,7 @@ _ROLES = {
     "ipython": "tool",
 }
 _KNOWN_ROLES = {"system", "user", "assistant", "tool"}
+_TOOL_ROLES = {"tool", "function", "ipython"}
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -87,11 +88,12 @@ def tools_in(value: Any) -> list[Any]:
     return found
 
 
-def is_definition(value: Any) -> bool:
-    """Say whether a message in fact describes a tool, as some libraries send it."""
-    content = value.get("content") if isinstance(value, dict) else None
-    inner = content.get("function") if isinstance(content, dict) else None
-    return isinstance(inner, dict) and "parameters" in inner and "name" in inner
+def is_definition(message: Message) -> bool:
+    """Say whether a message in fact describes a tool, as Langfuse's LangChain client sends it."""
+    content = message.get("content")
+    if message["role"] != "tool" or not isinstance(content, str) or "tool_call_id" in message:
+        return False
+    return content.startswith('{"type": "function"') and '"parameters"' in content
 
 
 def split_assistant(messages: list[Message]) -> tuple[list[Message], Message | None]:
@@ -130,6 +132,10 @@ def heard_in(messages: list[Message]) -> tuple[int, str]:
     while last and messages[last - 1]["role"] == "assistant":
         last -= 1
     new = next((n for n in range(last, 0, -1) if messages[n - 1]["role"] == "assistant"), 0)
+    roles = [message["role"] for message in messages[new:last]]
+    if "tool" in roles and "user" in roles[: roles.index("tool")]:
+        # The call that the results answer is not told, but it was made after those words.
+        new += roles.index("tool")
     said = [
         message["content"]
         for message in messages[new:]
@@ -289,7 +295,8 @@ def _messages(
         message.pop("parts", None)
         if call_id := plain(source.get("tool_call_id") or source.get("id")):
             message["tool_call_id"] = call_id
-        if name := plain(source.get("name")):
+        said = plain(source.get("role"))
+        if name := plain(source.get("name")) or (said if said.lower() not in _TOOL_ROLES else ""):
             message["name"] = name
     if is_item:
         message["is_item"] = True
@@ -342,13 +349,15 @@ def _system_of(value: dict[str, Any]) -> list[Message]:
 def _role(value: dict[str, Any]) -> str:
     said = value.get("role")
     if said is None:
-        said = value.get("type") or value.get("source")
-        name = str(said).lower()
+        name = str(value.get("type") or value.get("source")).lower()
+        if name == "textmessage":
+            return "user" if value.get("source") == "user" else "assistant"
         return _ROLES.get(name, "") or (name if name in _KNOWN_ROLES else "")
     if isinstance(said, dict):
         said = said.get("value")
     name = str(said).rsplit(".", 1)[-1].lower()
-    return _ROLES.get(name, name if name in _KNOWN_ROLES else "")
+    # LangChain's clients put a tool's name in the place of the role.
+    return _ROLES.get(name) or (name if name in _KNOWN_ROLES else "tool" if name else "")
 
 
 def _said(role: str, text: str) -> Message:

@@ -21,6 +21,8 @@ from traces.records import IncomingSpan, SpanRecord
 
 _MAX_STATUS = 2_000
 _NO_SERVICE = ("unknown_service",)
+# What libraries call the root of any agent.
+_NO_AGENTS = ("ai.", "Agent workflow", "invoke_agent", "agent.")
 
 
 def normalise(span: WireSpan) -> IncomingSpan:
@@ -35,12 +37,13 @@ def normalise(span: WireSpan) -> IncomingSpan:
     kind = hint.kind or kind_of(taken, has_words=bool(words), is_root=is_root)
     is_error, message = error_of(span, taken)
     usage = usage_of(taken, kind)
+    agent = plain(taken.peek("agent"))
     step = read_step(kind, span, taken, words, hint.name)
     if is_error and kind == "tool":
         step = step.failed(message)
     customer = plain(taken.take("customer"))
     session_key = session_key_of(taken)
-    agent = _agent_name(span, taken, kind, step)
+    agent = _agent_name(span, agent, kind, step)
     version = version_of(span, taken, is_root=is_root)
     title = plain(taken.take("title"))
     metadata = metadata_of(span, taken, is_root=is_root)
@@ -79,20 +82,16 @@ def normalise(span: WireSpan) -> IncomingSpan:
     )
 
 
-def _agent_name(span: WireSpan, taken: Taken, kind: str, step: Step) -> str:
+def _agent_name(span: WireSpan, said: str, kind: str, step: Step) -> str:
     """Return what the span calls its agent; of a root, the service's name where it says none."""
-    if kind == "agent":
-        said = plain(taken.peek("agent"))
-        if said:
-            return said
-    elif said := plain(taken.peek("agent")):
-        return said if not span.parent_id else ""
+    if said and (kind == "agent" or not span.parent_id):
+        return said
     if span.parent_id:
-        return ""
+        return step.name if kind == "agent" and step.name != span.name else ""
     service = plain(span.emitter.resource.get("service.name"))
     if service and not service.startswith(_NO_SERVICE):
         return service
-    return step.name if kind == "agent" else ""
+    return step.name if kind == "agent" and not step.name.startswith(_NO_AGENTS) else ""
 
 
 def _attributes(taken: Taken, step: Step) -> dict[str, Any]:

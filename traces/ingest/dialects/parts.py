@@ -71,13 +71,15 @@ def call_of(value: Any) -> dict[str, Any] | None:
 
 def result_of(value: Any) -> Any:
     """Return a tool's result as JSON: unpacked from text blocks and message objects around it."""
-    value = parsed(value)
+    value = None if value == "null" else parsed(value)
     if isinstance(value, dict):
         kwargs = value.get("kwargs")
         if value.get("lc") and isinstance(kwargs, dict):
             return result_of(kwargs.get("content"))
         if set(value) == {"type", "value"} or value.get("type") in {"tool", "ToolMessage"}:
             return result_of(value.get("value", value.get("content")))
+        if value.get("type") == "function_result" and "result" in value:
+            return result_of(value["result"])
         if isinstance(value.get("content"), list) and set(value) <= {
             "content",
             "isError",
@@ -106,6 +108,8 @@ def _sort(part: dict[str, Any], found: Sorted) -> None:
         _call(part.get("functionCall") or part.get("function_call"), found)
     elif "functionResponse" in part or "function_response" in part:
         _result(part.get("functionResponse") or part.get("function_response"), found)
+    elif "toolCallId" in part and "toolName" in part:
+        (_result if "output" in part or "result" in part else _call)(part, found)
     elif isinstance(part.get("text"), str):
         (found.reasonings if part.get("thought") is True else found.texts).append(part["text"])
     else:

@@ -8,7 +8,12 @@ from traces.ingest.dialects.literals import parsed, plain
 from traces.ingest.dialects.messages import last_text, messages_of
 from traces.ingest.dialects.parts import result_of
 from traces.ingest.dialects.taken import Taken
-from traces.ingest.dialects.words import model_input, take_words, words_of
+from traces.ingest.dialects.words import (
+    model_input,
+    take_words,
+    with_system,
+    words_of,
+)
 from traces.ingest.wire import WireEvent, WireSpan
 
 _TOOL_PREFIXES = ("execute_tool ", "running tool: ", "tool.", "tool ")
@@ -50,7 +55,7 @@ def read_step(
 def _model(span: WireSpan, taken: Taken, words: Sequence[WireEvent]) -> Step:
     messages, answer, tools = words_of(taken, words)
     content, heard = model_input(messages, tools)
-    model = plain(taken.take("model"))
+    model = _model_name(taken)
     _drop_types(taken)
     return Step(name=model or span.name, model=model, heard=heard, input=content, output=answer)
 
@@ -72,7 +77,11 @@ def _tool(span: WireSpan, taken: Taken, name: str) -> Step:
 
 def _agent(span: WireSpan, taken: Taken, words: Sequence[WireEvent], name: str) -> Step:
     said = plain(taken.peek("agent"))
+    if said:
+        taken.take("agent")
     messages = take_words(taken, "request", "user")
+    if messages:
+        messages = with_system(taken, messages)
     output = _plain_or_words(taken, ("response", "said", "output"), "assistant")
     if messages:
         content: Any = {"content": last_text(messages, "user"), "messages": messages}
@@ -87,7 +96,7 @@ def _agent(span: WireSpan, taken: Taken, words: Sequence[WireEvent], name: str) 
 
 
 def _other(span: WireSpan, taken: Taken, name: str) -> Step:
-    model = plain(taken.take("model")) if taken.has("model") else ""
+    model = _model_name(taken)
     documents = taken.take_list("documents")
     output = _plain(taken.take("output"))
     if output is None and documents:
@@ -97,6 +106,15 @@ def _other(span: WireSpan, taken: Taken, name: str) -> Step:
     content = _plain(taken.take("input"))
     _drop_types(taken)
     return Step(name=name or span.name, model=model, input=content, output=output)
+
+
+def _model_name(taken: Taken) -> str:
+    """Take the model's name; of a path to it its end, and then the path stays an attribute."""
+    path = plain(taken.peek("model"))
+    name = path.rsplit("/models/", 1)[-1].removeprefix("models/")
+    if name == path:
+        taken.take("model")
+    return name
 
 
 def _plain(value: Any) -> Any:

@@ -40,16 +40,20 @@ def words_of(
 ) -> tuple[list[Message], Message | None, list[Any]]:
     """Take a model call's messages, its answer and the tools it was offered."""
     request, response = _of_events(events)
-    request = _taken_list(taken, "flat_request", "user") or request or _request(taken)
+    request = _taken_list(taken, "flat_request", "user") or request
+    is_whole = not request and taken.has("request")
+    request = request or _request(taken)
     response = (
         _taken_list(taken, "flat_response", "assistant")
         or response
-        or _split(taken, request)
+        or (is_whole and _split(taken, request))
         or _response(taken)
     )
-    tools = _tools(taken, request)
-    messages = [each for each in _with_system(taken, request) if not is_definition(each)]
+    tools = _tools(taken) + tools_in([each["content"] for each in request if is_definition(each)])
+    messages = [each for each in with_system(taken, request) if not is_definition(each)]
     answer = answer_of(response)
+    if answer and messages and _is_same(messages[-1], answer):
+        messages.pop()
     _add_vercel(taken, answer)
     return messages, answer, tools
 
@@ -93,7 +97,9 @@ def _is_prompt(value: Any) -> bool:
 
 def _response(taken: Taken) -> list[Message]:
     for field in ("response", "said", "output"):
-        if found := take_words(taken, field, "assistant"):
+        if taken.peek(field) == "None":
+            taken.take(field)
+        elif found := take_words(taken, field, "assistant"):
             return [
                 {**each, "role": "assistant"} if each["role"] == "user" else each for each in found
             ]
@@ -118,7 +124,13 @@ def _taken_list(taken: Taken, field: str, role: str) -> list[Message]:
     return messages_of(items, role)
 
 
-def _tools(taken: Taken, request: Sequence[Message]) -> list[Any]:
+def _is_same(message: Message, answer: Message) -> bool:
+    return message["role"] == "assistant" and all(
+        message.get(name) == answer.get(name) for name in ("content", "tool_calls")
+    )
+
+
+def _tools(taken: Taken) -> list[Any]:
     tools = taken.take_list("flat_tools")
     found = tools_in(tools) if tools else tools_in(taken.peek("definitions"))
     if found:
@@ -126,7 +138,8 @@ def _tools(taken: Taken, request: Sequence[Message]) -> list[Any]:
     return found
 
 
-def _with_system(taken: Taken, messages: list[Message]) -> list[Message]:
+def with_system(taken: Taken, messages: list[Message]) -> list[Message]:
+    """Take the instructions that stand beside the messages, and put them before these."""
     said = taken.peek("system")
     if not said:
         return messages
