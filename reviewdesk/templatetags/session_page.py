@@ -45,7 +45,7 @@ def time_cells(timeline: Timeline, span: Outline) -> SafeString:
         '<span class="cost">{}</span>',
         WIDTH,
         _bar(row.bar, span),
-        step_took(span),
+        step_took(span) or (f"after {duration(row.waited_ns)}" if row.waited_ns else ""),
         tokens if has_tokens else "",
         "" if row.cost_usd is None else money(row.cost_usd),
     )

@@ -57,7 +57,13 @@
       const num = merge(here, there);
       if (part === "talk") added = num;
     }
-    document.querySelector("#steps .col-head")?.replaceWith(answer.querySelector("#steps .col-head"));
+    for (const part of [".col-head", ".session-axis", ".session-grid"]) {
+      const fresh = answer.querySelector(`#steps ${part}`);
+      if (fresh) document.querySelector(`#steps ${part}`)?.replaceWith(fresh);
+    }
+    for (const name of ["previousFailed", "nextFailed"]) {
+      document.getElementById("steps").dataset[name] = answer.querySelector("#steps").dataset[name];
+    }
     for (const id of ["session-head", "session-continue"]) {
       const old = document.getElementById(id);
       if (!old.contains(document.activeElement)) old.replaceWith(answer.querySelector(`#${id}`));

@@ -1,4 +1,4 @@
-// The page of a session: the steps and the conversation go together; failed steps, folding, the link to exactly this.
+// The page of a session: the steps and the conversation go together; failed steps, folding, search, the link to exactly this.
 (() => {
   const steps = () => document.getElementById("steps");
   const talk = () => document.getElementById("talk");
@@ -9,7 +9,7 @@
     if (!id) return;
     current = id;
     document.querySelectorAll(".is-current").forEach((element) => element.classList.remove("is-current"));
-    steps()?.querySelectorAll("[aria-current]").forEach((element) => element.removeAttribute("aria-current"));
+    steps()?.querySelectorAll(".desk-tree [aria-current]").forEach((element) => element.removeAttribute("aria-current"));
     document.querySelector(`#step-${CSS.escape(id)} > a`)?.setAttribute("aria-current", "true");
     const part = place(id);
     if (!part) return;
@@ -29,14 +29,25 @@
     document.getElementById(`step-${part.dataset.span}`)?.scrollIntoView({ block: "nearest" });
   });
 
+  // Another window of the same page, around this step.
+  const goTo = (id) => {
+    const url = new URL(location.href);
+    for (const name of ["first", "done", "part"]) url.searchParams.delete(name);
+    url.searchParams.set("span", id);
+    url.hash = `span-${id}`;
+    if (url.href === location.href) arrive();
+    else location.assign(url.href);
+  };
   const jump = (forward) => {
     const failed = [...steps().querySelectorAll("[data-error]")];
-    if (!failed.length) return;
+    const beyond = steps().dataset[forward ? "nextFailed" : "previousFailed"];
     const rows = [...steps().querySelectorAll("[data-row]")];
     const at = rows.findIndex((row) => row.dataset.span === current);
     const place = (link) => rows.indexOf(link.closest("[data-row]"));
-    const next = forward ? failed.find((link) => place(link) > at) ?? failed[0] : failed.findLast((link) => place(link) < at) ?? failed.at(-1);
-    next.focus();
+    const next = forward ? failed.find((link) => place(link) > at) : failed.findLast((link) => place(link) < at);
+    if (next) next.focus();
+    else if (beyond) goTo(beyond);
+    else (forward ? failed[0] : failed.at(-1))?.focus();
   };
   const fold = (open) => talk().querySelectorAll("details.desk-chip").forEach((chip) => { chip.open = open; });
 
@@ -63,15 +74,38 @@
     if (event.target.closest("#session-more a") && more.matches(":popover-open")) more.hidePopover();
   });
 
+  // The step that the address names: its place in the conversation or, where it has none, its line.
   const arrive = () => {
-    const id = location.hash.startsWith("#span-") ? location.hash.slice(6) : "";
-    const part = id && place(id);
-    if (!part) return;
-    if (part.matches("details")) part.open = true;
+    const id = location.hash.startsWith("#span-") ? location.hash.slice(6) : new URLSearchParams(location.search).get("span") ?? "";
+    if (!id) return;
+    const part = place(id);
+    if (part?.matches("details")) part.open = true;
     show(id);
+    document.getElementById(`step-${id}`)?.scrollIntoView({ block: "center" });
+    const mark = document.querySelector("#talk .is-current mark, #talk .is-current");
+    mark?.scrollIntoView({ block: "center" });
   };
   addEventListener("hashchange", arrive);
-  document.addEventListener("DOMContentLoaded", arrive);
+  document.addEventListener("DOMContentLoaded", () => {
+    arrive();
+    const hit = document.querySelector(".session-hits .is-current");
+    if (!hit) return;
+    hit.scrollIntoView({ block: "nearest" });
+    if (!current) show(new URL(hit.querySelector("a").href).searchParams.get("span"));
+  });
+  // Enter on words that are found already goes to their next place.
+  document.addEventListener("submit", (event) => {
+    const find = event.target.closest("#session-find");
+    if (!find) return;
+    const words = find.elements.find.value.trim();
+    const next = find.querySelector("[data-found-next]");
+    if (!next || words !== find.dataset.found) return;
+    event.preventDefault();
+    location.assign(next.href);
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target?.id === "steps" && current) show(current);
+  });
 
   const thumb = document.querySelector("[data-thumb]");
   const form = document.getElementById("label");

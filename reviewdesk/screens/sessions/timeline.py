@@ -33,6 +33,7 @@ class Gap:
 
     x: float
     width: float
+    start_ns: int
     ns: int
 
 
@@ -46,9 +47,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class TimeRow:
-    """What the timeline says of a step beside its name."""
+    """What the timeline says of a step beside its name.
+
+    Attributes:
+        waited_ns: How long nothing was done before it, where the axis leaves that out, else 0.
+    """
 
     bar: Bar
+    waited_ns: int
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
@@ -118,7 +124,7 @@ class Scale:
         """Return the waits that are left out of the axis."""
         pairs = zip(self._parts, self._parts[1:], self._places[1:], strict=False)
         return [
-            Gap(round(after - self._gap, 1), round(self._gap, 1), start - end)
+            Gap(round(after - self._gap, 1), round(self._gap, 1), end, start - end)
             for (_, end), (start, _), after in pairs
         ]
 
@@ -146,10 +152,17 @@ def lay_time(tree: Tree, rows: Sequence[TreeRow], details: Iterable[Detail]) -> 
     work = [(tree.begins(span), span.end_ns) for span in spans if tree.is_work(span)]
     scale = Scale(work if any(start < end for start, end in work) else _times(spans))
     known = {detail.span_id: detail for detail in details}
+    gaps = scale.gaps()
+    waited = _waited(gaps, spans)
     return Timeline(
-        rows={span.span_id: _row(tree, scale, span, known.get(span.span_id)) for span in spans},
+        rows={
+            span.span_id: _row(
+                tree, scale, span, known.get(span.span_id), waited.get(span.span_id, 0)
+            )
+            for span in spans
+        },
         ticks=scale.ticks(),
-        gaps=scale.gaps(),
+        gaps=gaps,
         length_ns=scale.length_ns,
         start_ns=min((span.start_ns for span in spans), default=0),
     )
@@ -171,15 +184,28 @@ def overview_of(tree: Tree, first: int, last: int) -> list[Bucket]:
     ]
 
 
-def _row(tree: Tree, scale: Scale, span: Outline, detail: Detail | None) -> TimeRow:
+def _row(tree: Tree, scale: Scale, span: Outline, detail: Detail | None, waited_ns: int) -> TimeRow:
     x = min(scale.place(tree.begins(span)), WIDTH - MIN_BAR)
     width = max(scale.place(span.end_ns) - x, MIN_BAR)
     return TimeRow(
         bar=Bar(round(x, 1), round(min(width, WIDTH - x), 1)),
+        waited_ns=waited_ns,
         input_tokens=detail.input_tokens if detail else None,
         output_tokens=detail.output_tokens if detail else None,
         cost_usd=detail.cost_usd if detail else None,
     )
+
+
+def _waited(gaps: Sequence[Gap], spans: Sequence[Outline]) -> dict[str, int]:
+    """Return the waits by the step that ended each: the first that began in it or at its end."""
+    by_start = sorted(spans, key=lambda span: span.start_ns)
+    starts = [span.start_ns for span in by_start]
+    ended: dict[str, int] = {}
+    for gap in gaps:
+        place = bisect_right(starts, gap.start_ns)
+        if place < len(by_start):
+            ended[by_start[place].span_id] = gap.ns
+    return ended
 
 
 def _times(spans: Sequence[Outline]) -> list[tuple[int, int]]:
