@@ -115,9 +115,7 @@ def version_of(span: WireSpan, taken: Taken, *, is_root: bool) -> str:
 
 def metadata_of(span: WireSpan, taken: Taken, *, is_root: bool) -> dict[str, Any]:
     """Take what the span says of its session: tags, environment and named values."""
-    metadata: dict[str, Any] = {}
-    for prefix in _METADATA_PREFIXES:
-        metadata |= taken.take_prefixed(prefix)
+    metadata = taken.take_prefixed(_METADATA_PREFIXES)
     if is_root:
         named = parsed(taken.peek("metadata"))
         if isinstance(named, dict):
@@ -137,7 +135,8 @@ def metadata_of(span: WireSpan, taken: Taken, *, is_root: bool) -> dict[str, Any
 
 def otel_of(span: WireSpan, words: tuple[WireEvent, ...]) -> dict[str, Any] | None:
     """Return what an export needs beside the record; events that became messages are left out."""
-    events = [_event(event) for event in span.events if event not in words]
+    left = [event for event in span.events if event not in words] if words else span.events
+    events = [_event(event) for event in left]
     otel = {
         "kind": span.kind,
         "status_code": span.status_code,

@@ -13,6 +13,7 @@ from traces.ingest.dialects.parts import Sorted, call_of, sort_parts
 Message = dict[str, Any]
 
 MAX_MESSAGES = 5_000
+_MAX_PREFILL = 60
 
 _ROLES = {
     "human": "user",
@@ -34,6 +35,7 @@ _ROLES = {
     "ipython": "tool",
 }
 _KNOWN_ROLES = {"system", "user", "assistant", "tool"}
+_TALKERS = {"system", "user", "assistant"}
 _TOOL_ROLES = {"tool", "function", "ipython"}
 _EVENT_ROLES = {
     "gen_ai.system.message": "system",
@@ -67,8 +69,31 @@ def messages_of(value: Any, role: str = "user") -> list[Message]:
     value = parsed(value)
     if isinstance(value, str):
         return _transcript(value) or ([_said(role, value)] if value.strip() else [])
+    if (simple := _simple(value)) is not None:
+        return simple
     found = _found(value, role, depth=6)
     return _merged(found[:MAX_MESSAGES])
+
+
+def _simple(value: Any) -> list[Message] | None:
+    """Return messages that are all plain text of a known role, the usual case; else None."""
+    if not isinstance(value, list) or len(value) > MAX_MESSAGES:
+        return None
+    messages: list[Message] = []
+    for each in value:
+        if not isinstance(each, dict) or each.get("role") not in _TALKERS:
+            return None
+        if len(each) != 2 + ("finish_reason" in each):
+            return None
+        text = each.get("content")
+        if len(parts := each.get("parts") or ()) == 1 and isinstance(parts, list):
+            part = parts[0]
+            is_text = isinstance(part, dict) and part.get("type") == "text" and len(part) == 2
+            text = part.get("content") if is_text else None
+        if not isinstance(text, str) or not text or text[:3] == '[{"':
+            return None
+        messages.append({"role": each["role"], "content": text})
+    return messages
 
 
 def tools_in(value: Any) -> list[Any]:
@@ -125,12 +150,12 @@ def answer_of(messages: list[Message]) -> Message | None:
 def heard_in(messages: list[Message]) -> tuple[int, str]:
     """Return where the new messages begin and what people say in them.
 
-    New is what follows the last answer of the model; an answer that was begun for it, at the
-    end, does not count as one.
+    New is what follows the last answer of the model; a few words at the end that begin its next
+    answer for it do not count as one.
     """
     last = len(messages)
-    while last and messages[last - 1]["role"] == "assistant":
-        last -= 1
+    if messages and messages[-1]["role"] == "assistant":
+        last -= len(messages[-1].get("content") or "") <= _MAX_PREFILL
     new = next((n for n in range(last, 0, -1) if messages[n - 1]["role"] == "assistant"), 0)
     roles = [message["role"] for message in messages[new:last]]
     if "tool" in roles and "user" in roles[: roles.index("tool")]:

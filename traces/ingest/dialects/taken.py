@@ -42,12 +42,16 @@ class Taken:
 
     def take_list(self, field: str) -> list[Any]:
         """Return a flattened list, nested again, and leave it out of the rest."""
-        return _nested(self._flat.pop(field, {}))
+        members = self._flat.pop(field, None)
+        return _nested(members) if members else []
 
-    def take_prefixed(self, prefix: str) -> dict[str, Any]:
-        """Return what is left under a prefix, by the names behind it."""
-        names = [name for name in self._rest if name.startswith(prefix)]
-        return {name[len(prefix) :]: self._rest.pop(name) for name in names}
+    def take_prefixed(self, prefixes: tuple[str, ...]) -> dict[str, Any]:
+        """Take what is left under prefixes, by the names behind them."""
+        found = {}
+        for name in [name for name in self._rest if name.startswith(prefixes)]:
+            prefix = next(each for each in prefixes if name.startswith(each))
+            found[name[len(prefix) :]] = self._rest.pop(name)
+        return found
 
     def pop(self, name: str) -> Any:
         """Take an attribute that belongs to no field."""

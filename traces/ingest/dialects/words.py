@@ -49,7 +49,9 @@ def words_of(
         or (is_whole and _split(taken, request))
         or _response(taken)
     )
-    tools = _tools(taken) + tools_in([each["content"] for each in request if is_definition(each)])
+    tools = _tools(taken)
+    if defined := [each["content"] for each in request if is_definition(each)]:
+        tools += tools_in(defined)
     messages = [each for each in with_system(taken, request) if not is_definition(each)]
     answer = answer_of(response)
     if answer and messages and _is_same(messages[-1], answer):
@@ -132,8 +134,8 @@ def _is_same(message: Message, answer: Message) -> bool:
 
 def _tools(taken: Taken) -> list[Any]:
     tools = taken.take_list("flat_tools")
-    found = tools_in(tools) if tools else tools_in(taken.peek("definitions"))
-    if found:
+    found = tools_in(tools or taken.peek("definitions"))
+    if found and not tools:
         taken.take("definitions")
     return found
 

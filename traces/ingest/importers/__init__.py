@@ -6,6 +6,7 @@ from traces.ingest.importers.agentdojo import read_agentdojo
 from traces.ingest.importers.atif import read_atif
 from traces.ingest.importers.inspect import read_inspect
 from traces.ingest.importers.json_file import Found
+from traces.ingest.importers.langfuse import read_langfuse
 from traces.ingest.importers.openai import read_openai
 from traces.ingest.importers.source import Source
 from traces.ingest.importers.tau2 import read_tau2
@@ -18,6 +19,7 @@ FORMATS: dict[str, Reader] = {
     "taubench": read_taubench,
     "agentdojo": read_agentdojo,
     "openai": read_openai,
+    "langfuse": read_langfuse,
     "atif": read_atif,
     "inspect": read_inspect,
 }
