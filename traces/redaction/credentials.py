@@ -58,6 +58,7 @@ _NAMED: tuple[tuple[tuple[str, ...], type[RegexBasedDetector]], ...] = (
     (("softlayer",), SoftlayerDetector),
     (("sq0csp-",), SquareOAuthDetector),
     (("k_live_",), StripeDetector),
+    (("ac", "sk"), TwilioKeyDetector),
 )
 # Issuers' own forms: prefix and length. A private key is masked to its end, a JSON Web Token with
 # its signature, of which detect-secrets matches the beginning only.
@@ -88,7 +89,6 @@ _BY_LITERAL: tuple[tuple[tuple[str, ...], tuple[re.Pattern[str], ...]], ...] = (
 _WITHOUT_LITERAL = (
     (re.compile(r"\.[\w-]{6}\.[\w-]{27}"), _patterns(DiscordBotTokenDetector)),
     (re.compile(r":(?<=[0-9]:)[\w-]{35}"), _patterns(TelegramBotTokenDetector)),
-    (re.compile(r"[AS](?:C|K)[a-z0-9]{32}"), _patterns(TwilioKeyDetector)),
 )
 # What says within a few microseconds that none of all these can match: a prefix that ends in a
 # hyphen or underscore, a rare literal, or two capitals.
@@ -97,8 +97,11 @@ _PREFIX = re.compile(
     r"|(?<=gl\w\w-)|(?<=gl\w\w\w-)|(?<=glsoat-)|(?<=glagent-)|(?<=sk-)|(?<=xapp-)|(?<=sq0csp-)"
     r"|(?<=pypi-)|us\d|----BEGIN)"
 )
-_CAPITALS = re.compile(r"A(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]{10}")
-_RARE = ("eyJ", "AIza", "ya29.", "SG.", "GR1348941", "PuTTY-User", "hooks.slack", "T3BlbkFJ")
+_CAPITALS = re.compile(
+    r"[AGPST](?:Iza|G\.|R1348941|uTTY-User|3BlbkFJ|(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]{8}"
+    r"|(?:C|K)[a-z0-9]{32})"
+)
+_RARE = ("eyJ", "ya29.", "hooks.slack")
 
 _FIELD = (
     r"(?:[\w-]*[_-])?(?:api[_-]?key|apikey|secret|secret[_-]?(?:access[_-]?)?key|client[_-]?secret"
@@ -106,10 +109,10 @@ _FIELD = (
     r"|(?:access|auth|session|refresh|id|hf|security|bearer|oauth|api|bot)[_-]?token"
     r"|authorization|connection[_-]?string|credentials?|set-cookie|cookie)"
 )
-_FIELD_NAME = re.compile(rf"(?:{_FIELD}|token|bearer|pin|cvv|cvc|auth)\Z", re.IGNORECASE)
+_FIELD_NAME = re.compile(rf"(?:{_FIELD}|token|bearer|cvv|cvc|auth)\Z", re.IGNORECASE)
 _FIELD_HINTS = (
-    "key", "secret", "pass", "pwd", "token", "auth", "connection", "credential", "cookie", "cvv",
-    "cvc", "bearer", '"pin"',
+    "key", "secret", "pass", "pwd", "token", "auth", "connection", "credential", "cookie", "cv",
+    "bearer",
 )  # fmt: skip
 _QUOTED_FIELD = re.compile(
     rf"""(?<![\w-])\\*["']?(?:{_FIELD}|token)\\*["']?\s*[:=]\s*\\*["']([^"'\\\s⟦][^"'\\⟦]*)""",

@@ -7,19 +7,20 @@ sessions stay linked; without the project's key nobody can compute it, and it do
 import hmac
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from traces.errors import BadRecordError
-from traces.records import EmitterRecord, SessionRecord, SpanRecord
+from traces.records import EmitterRecord, IncomingSpan, SessionRecord, SpanRecord
 from traces.redaction import credentials, personal
 from traces.redaction.kinds import KIND_KEYS
 
 _DEEPEST_TEXT = 4  # JSON within a text within JSON …; beyond it is text
 _MOST_PASSES = 6
+_MOST_EMITTERS = 64
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 
 Finder = Callable[[str], Iterable[tuple[int, int]]]
@@ -36,12 +37,12 @@ _FINDERS: tuple[tuple[str, Finder], ...] = (
 
 
 class Masker:
-    """A project's masking: its rules and its key. Immutable but for a cache of one emitter."""
+    """A project's masking: its rules and its key. Immutable but for a cache of emitters."""
 
     def __init__(self, key: bytes, kinds: Iterable[str] = KIND_KEYS) -> None:
         self._key = key
         self.kinds = frozenset(kinds)
-        self._emitter: tuple[EmitterRecord, EmitterRecord] | None = None
+        self._emitters: dict[int, tuple[EmitterRecord, EmitterRecord]] = {}
 
     def pseudonym(self, kind: str, value: str) -> str:
         """Return the marker of a value: 48 bits of HMAC-SHA256 of its normal form."""
@@ -91,6 +92,72 @@ class Masker:
         Raises:
             BadRecordError: It is nested too deeply.
         """
+        return self._span(record, ())[0]
+
+    def incoming(self, span: IncomingSpan) -> IncomingSpan:
+        """Return an incoming span masked; what it says of its session counts with it.
+
+        Raises:
+            BadRecordError: It is nested too deeply.
+        """
+        said = (span.session_key, span.customer, span.agent_name, span.version_name, span.title)
+        record, masked = self._span(span.record, (*said, span.metadata))
+        if record is span.record:
+            return span
+        session_key, customer, agent_name, version_name, title, metadata = masked
+        return IncomingSpan(
+            record=record,
+            session_key=session_key,
+            customer=customer,
+            agent_name=agent_name,
+            version_name=version_name,
+            title=title,
+            metadata=metadata,
+        )
+
+    def session(self, record: SessionRecord) -> SessionRecord:
+        """Return a session masked with its spans; its own fields count with its first span.
+
+        Raises:
+            BadRecordError: It is nested too deeply.
+        """
+        own = (
+            record.external_id,
+            record.customer,
+            record.status_reason,
+            record.metadata,
+            record.agent_name,
+            record.version_name,
+        )
+        first, masked = self._span(record.spans[0], own)
+        spans = (first, *(self.span(span) for span in record.spans[1:]))
+        external_id, customer, reason, metadata, agent_name, version_name = masked
+        return replace(
+            record,
+            spans=spans,
+            external_id=external_id,
+            customer=customer,
+            status_reason=reason,
+            metadata=metadata,
+            agent_name=agent_name,
+            version_name=version_name,
+        )
+
+    def emitter(self, record: EmitterRecord) -> EmitterRecord:
+        """Return an emitter masked; a request's spans share one object, which is done once."""
+        known = self._emitters.get(id(record))
+        if known is not None:
+            return known[1]
+        (resource, scope), counts = self.json((record.resource, record.scope))
+        masked = replace(record, resource=resource, scope=scope) if counts else record
+        if len(self._emitters) >= _MOST_EMITTERS:
+            self._emitters.clear()
+        # The record is kept, so that no other can get its id.
+        self._emitters[id(record)] = (record, masked)
+        return masked
+
+    def _span(self, record: SpanRecord, own: tuple[Any, ...]) -> tuple[SpanRecord, Sequence[Any]]:
+        """Return a span and what belongs to it, masked in one go; the same objects if nothing."""
         emitter = record.emitter and self.emitter(record.emitter)
         if emitter is not record.emitter:
             record = replace(record, emitter=emitter)
@@ -102,15 +169,16 @@ class Masker:
             record.output,
             record.attributes,
             record.otel,
+            record.heard,
         )
-        masked, counts = self.json((*parts, record.heard))
+        masked, counts = self.json((*parts, *own))
         if not counts:
-            return record
+            return record, own
         # `heard` repeats what the input says: it counts where it says more.
-        heard_counts = self.counted_text(record.heard)[1]
-        own = Counter(counts) - Counter(heard_counts)
-        name, model, message, input_, output, attributes, otel, heard = masked
-        return replace(
+        heard_counts = Counter(self.counted_text(record.heard)[1])
+        counts = (Counter(counts) - heard_counts) | heard_counts
+        name, model, message, input_, output, attributes, otel, heard, *own_masked = masked
+        span = replace(
             record,
             name=name,
             model=model,
@@ -120,38 +188,9 @@ class Masker:
             attributes=attributes,
             otel=otel,
             heard=heard,
-            masked=dict(Counter(record.masked or {}) + (own | Counter(heard_counts))),
+            masked=dict(Counter(record.masked or {}) + Counter(counts)),
         )
-
-    def session(self, record: SessionRecord) -> SessionRecord:
-        """Return a session masked with its spans; what its own fields held is in its metadata."""
-        fields = (record.external_id, record.customer, record.status_reason, record.metadata)
-        names = (record.agent_name, record.version_name)
-        masked, counts = self.json((*fields, *names))
-        spans = tuple(self.span(span) for span in record.spans)
-        if not counts:
-            return replace(record, spans=spans)
-        external_id, customer, reason, metadata, agent_name, version_name = masked
-        return replace(
-            record,
-            spans=spans,
-            external_id=external_id,
-            customer=customer,
-            status_reason=reason,
-            metadata={**metadata, "masked": counts},
-            agent_name=agent_name,
-            version_name=version_name,
-        )
-
-    def emitter(self, record: EmitterRecord) -> EmitterRecord:
-        """Return an emitter masked; a request's spans share one object, which is done once."""
-        known = self._emitter
-        if known is not None and known[0] is record:
-            return known[1]
-        (resource, scope), counts = self.json((record.resource, record.scope))
-        masked = replace(record, resource=resource, scope=scope) if counts else record
-        self._emitter = (record, masked)
-        return masked
+        return span, own_masked
 
     def _suspects(self, text: str) -> frozenset[str]:
         """Return the kinds to look for; nothing for most texts, without any walk."""
