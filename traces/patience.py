@@ -16,8 +16,9 @@ AWAY = (OperationalError, InterfaceError, InternalError)
 @contextmanager
 def bounded_waits() -> Iterator[None]:
     """Raise one of `AWAY` where the database cannot be reached, or takes too long over a query."""
-    if connection.pool and connection.connection is None:
-        _find_connection(connection.pool)
+    pool = getattr(connection, "pool", None)
+    if pool and connection.connection is None:
+        _find_connection(pool)
     with connection.cursor() as cursor:
         cursor.execute(f"SET statement_timeout = {int(STATEMENT_SECONDS * 1000)}")
     try:

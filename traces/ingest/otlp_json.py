@@ -27,6 +27,7 @@ from traces.ingest.tally import (
     ZERO_SPAN_ID,
     Decoded,
     DecodedLogs,
+    ids_of_log,
     problem_of_ids,
     problem_of_times,
 )
@@ -140,14 +141,13 @@ def _dropped(span: Json) -> dict[str, int]:
 
 
 def _wire_log(record: Json, emitter: EmitterRecord) -> WireLog:
-    trace_id, span_id = id_in(record, "traceId"), id_in(record, "spanId")
-    has_span = not problem_of_ids(trace_id, span_id, "")
+    trace_id, span_id = ids_of_log(id_in(record, "traceId"), id_in(record, "spanId"))
     attributes = attributes_in(record)
     name = text_in(record, "eventName") or attributes.pop("event.name", "")
     time_ns = whole_in(record, "timeUnixNano") or whole_in(record, "observedTimeUnixNano")
     return WireLog(
-        trace_id if has_span else "",
-        span_id if has_span else "",
+        trace_id,
+        span_id,
         WireEvent(
             name if isinstance(name, str) else "",
             time_ns,

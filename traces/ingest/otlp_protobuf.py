@@ -23,6 +23,7 @@ from traces.ingest.tally import (
     ZERO_SPAN_ID,
     Decoded,
     DecodedLogs,
+    ids_of_log,
     problem_of_ids,
     problem_of_times,
 )
@@ -160,14 +161,13 @@ def _dropped(span: Span) -> dict[str, int]:
 
 
 def _wire_log(record: LogRecord, emitter: EmitterRecord) -> WireLog:
-    trace_id, span_id = record.trace_id.hex(), record.span_id.hex()
-    has_span = not problem_of_ids(trace_id, span_id, "")
+    trace_id, span_id = ids_of_log(record.trace_id.hex(), record.span_id.hex())
     attributes = attributes_of(record.attributes)
     # Before it had a field of its own, the name was an attribute.
     name = record.event_name or attributes.pop("event.name", "")
     return WireLog(
-        trace_id if has_span else "",
-        span_id if has_span else "",
+        trace_id,
+        span_id,
         WireEvent(
             name if isinstance(name, str) else "",
             record.time_unix_nano or record.observed_time_unix_nano,

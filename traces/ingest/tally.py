@@ -65,6 +65,13 @@ def problem_of_ids(trace_id: str, span_id: str, parent_id: str) -> str:
     return ""
 
 
+def ids_of_log(trace_id: str, span_id: str) -> tuple[str, str]:
+    """Return a log record's ids, each empty where it is no id; without a trace there is no span."""
+    if len(trace_id) != 32 or trace_id == ZERO_TRACE_ID:
+        return "", ""
+    return trace_id, "" if len(span_id) != 16 or span_id == ZERO_SPAN_ID else span_id
+
+
 def problem_of_times(start_ns: int, end_ns: int) -> str:
     """Return what is wrong with a span's times, or nothing."""
     if not start_ns:

@@ -1,4 +1,4 @@
-"""What the logs signal brings of spans: verdicts of machines, and events that wait for their span."""
+"""What the logs signal brings: verdicts of machines, and events that wait for their span."""
 
 from django.db import models
 from django.db.models import Q
