@@ -19,11 +19,32 @@ _FIRST_WORDS = (
     rf"left(btrim(regexp_replace(left({_WANTED}, 2000), '\s+', ' ', 'g')), {TITLE_LIMIT})"
 )
 
+# What only sessions have whose spans came one by one: they have ended when a root has, unless one
+# still runs, and their traces know what their spans say of them. All others keep what they have.
+_STATUS = """CASE
+    WHEN session.received_at IS NULL THEN session.status
+    WHEN totals.has_failed THEN 'failed'
+    WHEN totals.has_root AND NOT totals.is_running THEN 'completed'
+    ELSE 'running' END"""
+_RECEIVED = f"""status = {_STATUS},
+    status_reason = CASE WHEN session.received_at IS NULL THEN session.status_reason ELSE '' END,
+    ended_at = CASE
+        WHEN session.received_at IS NULL THEN session.ended_at
+        WHEN totals.has_failed OR (totals.has_root AND NOT totals.is_running) THEN
+            to_timestamp(totals.last_ns / 1000000000)
+            + make_interval(secs => mod(totals.last_ns, 1000000000) / 1000 / 1000000.0)
+        END,
+    received_at = CASE WHEN session.received_at IS NOT NULL THEN clock_timestamp() END,
+    agent_name = coalesce(known.facts ->> 'agent_name', session.agent_name),
+    version_name = coalesce(known.facts ->> 'version_name', session.version_name),
+    customer = coalesce(known.facts ->> 'customer', session.customer),
+    metadata = session.metadata || coalesce(known.metadata, '{{}}')"""
+
 # One pass over the sessions' spans by their primary key. `first_ns` prunes older partitions: it is
 # never later than the earliest span, because every writer keeps it so.
 _REFRESH = rf"""
 UPDATE traces_session AS session SET
-    first_ns = totals.first_ns, last_ns = totals.last_ns,
+    first_ns = least(session.first_ns, totals.first_ns), last_ns = totals.last_ns,
     started_at = to_timestamp(totals.first_ns / 1000000000)
         + make_interval(secs => mod(totals.first_ns, 1000000000) / 1000 / 1000000.0),
     working_ns = totals.working_ns, num_steps = totals.num_steps,
@@ -32,13 +53,17 @@ UPDATE traces_session AS session SET
     cached_tokens = totals.cached_tokens, reasoning_tokens = totals.reasoning_tokens,
     cost_usd = totals.cost_usd, tools = totals.tools, model_names = totals.model_names,
     masked = coalesce(masks.masked, '{{}}'),
-    title = CASE WHEN session.title = '' THEN totals.title ELSE session.title END,
-    said = totals.said
+    title = coalesce(known.facts ->> 'title',
+        CASE WHEN session.title = '' OR session.received_at IS NOT NULL THEN totals.title
+            ELSE session.title END),
+    said = totals.said,
+    {_RECEIVED}
 FROM (
     SELECT session_id,
         min(start_ns) AS first_ns,
         max(start_ns + duration_ns) AS last_ns,
-        coalesce(sum(duration_ns) FILTER (WHERE kind IN ('model', 'tool')), 0) AS working_ns,
+        least(coalesce(sum(duration_ns) FILTER (WHERE kind IN ('model', 'tool')), 0),
+            9223372036854775807) AS working_ns,
         count(*) FILTER (WHERE kind IN ('model', 'tool')) AS num_steps,
         count(*) AS num_spans,
         count(*) FILTER (WHERE status = 'error') AS num_errors,
@@ -46,7 +71,10 @@ FROM (
         sum(output_tokens) AS output_tokens,
         sum(cached_tokens) AS cached_tokens,
         sum(reasoning_tokens) AS reasoning_tokens,
-        sum(cost_usd) AS cost_usd,
+        CASE WHEN sum(cost_usd) >= 1000000 THEN 999999.99999999 ELSE sum(cost_usd) END AS cost_usd,
+        bool_or(parent_id = '') AS has_root,
+        bool_or(parent_id = '' AND status = 'error') AS has_failed,
+        bool_or(parent_id = '' AND status IN ('running', 'waiting')) AS is_running,
         coalesce(jsonb_agg(DISTINCT name) FILTER (WHERE kind = 'tool'), '[]') AS tools,
         coalesce(jsonb_agg(DISTINCT model) FILTER (WHERE model <> ''), '[]') AS model_names,
         coalesce((array_agg({_FIRST_WORDS} ORDER BY {_RANK}, start_ns, span_id)
@@ -65,6 +93,16 @@ LEFT JOIN (
         GROUP BY session_id, key
     ) AS by_kind GROUP BY session_id
 ) AS masks USING (session_id)
+LEFT JOIN (
+    SELECT session_id, jsonb_object_agg(key, value) AS facts,
+        coalesce(jsonb_object_agg(substr(key, 10), value)
+            FILTER (WHERE starts_with(key, 'metadata.')), '{{}}') AS metadata
+    FROM (
+        SELECT DISTINCT ON (session_id, key) session_id, key, value -> 1 AS value
+        FROM traces_trace, jsonb_each(known) WHERE session_id = ANY(%(sessions)s)
+        ORDER BY session_id, key, known -> key, trace_id
+    ) AS best GROUP BY session_id
+) AS known USING (session_id)
 WHERE session.id = totals.session_id
 """
 

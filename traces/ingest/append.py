@@ -1,0 +1,210 @@
+"""Storing spans that come one by one, in any order, again, or never.
+
+A call is one transaction: all its spans are committed when it returns. Totals follow a moment
+later (`traces/refresh.py`).
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg.errors
+from django.db import DatabaseError, connection, transaction
+
+from traces.errors import BadRecordError
+from traces.ingest.checks import problem_of_id, problem_of_span
+from traces.ingest.emitters import emitter_id
+from traces.ingest.moving import move_traces
+from traces.ingest.received import insert_sessions, note_due, note_earlier_starts, sessions_of
+from traces.ingest.routing import Route, route_traces, traces_of
+from traces.models import Project, Session, Span
+from traces.partitions import ensure_partitions
+from traces.records import EmitterRecord, IncomingSpan, SpanRecord
+from traces.redaction import masker_for
+from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, json_text, span_row
+
+MAX_PROBLEMS = 20
+_MOST_TRIES = 4
+_NO_SESSION = uuid.UUID(int=0)
+_OPEN = frozenset({Span.Status.RUNNING, Span.Status.WAITING})
+_TRANSIENT = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.ForeignKeyViolation,
+    psycopg.errors.SerializationFailure,
+)
+
+# Dropped at the end of each transaction, so that it also works behind a pool of connections.
+_INCOMING = (
+    "CREATE TEMPORARY TABLE span_in ON COMMIT DROP AS "
+    f"SELECT {SPAN_COLUMNS} FROM traces_span WITH NO DATA"
+)
+_INSERT = (
+    f"INSERT INTO traces_span ({SPAN_COLUMNS}) SELECT {SPAN_COLUMNS} "
+    "FROM span_in ORDER BY session_id ON CONFLICT DO NOTHING"
+)
+_REPLACED = ", ".join(
+    f"{name} = incoming.{name}" for name in SPAN_COLUMN_NAMES if name not in SPAN_KEY
+)
+# OpenTelemetry exports a span once, when it has ended; what comes again is the same, and the first
+# stands. A span that was sent while it ran is completed by the one that says more.
+_COMPLETE = f"""
+UPDATE traces_span AS span SET {_REPLACED} FROM span_in AS incoming
+WHERE span.session_id = incoming.session_id AND span.span_id = incoming.span_id
+    AND span.start_ns = incoming.start_ns AND span.status IN ('running', 'waiting')
+    AND (incoming.status NOT IN ('running', 'waiting') OR incoming.duration_ns > span.duration_ns)
+"""
+
+
+@dataclass(frozen=True)
+class AppendCounts:
+    """What a call of `append_spans` did.
+
+    Attributes:
+        spans: Spans that are new.
+        repeated: Spans that were there before, or that the call held twice.
+        rejected: Spans that cannot be stored.
+        problems: Why, a sentence each; of at most `MAX_PROBLEMS`.
+    """
+
+    spans: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Spans that can be stored, with their rows (of which only the session is missing)."""
+
+    spans: list[IncomingSpan]
+    rows: list[list[Any]]
+    problems: list[str]
+
+
+def append_spans(
+    *, project: Project, spans: Sequence[IncomingSpan], source: str = Session.Source.OTLP
+) -> AppendCounts:
+    """Store spans in the sessions they belong to; what is there already is left as it is.
+
+    A span that cannot be stored is left out and named. One transaction, committed at the return
+    unless the caller has one; the same number of queries however many spans.
+
+    Raises:
+        DatabaseError: The database is away or refuses; nothing is stored.
+    """
+    once = _once(spans)
+    batch = _prepare(project, once)
+    num_new = 0
+    if batch.spans:
+        ensure_partitions(span.record.start_ns for span in batch.spans)
+        num_new = _store_patiently(project, source, batch)
+    return AppendCounts(
+        spans=num_new,
+        repeated=len(spans) - len(batch.problems) - num_new,
+        rejected=len(batch.problems),
+        problems=tuple(batch.problems[:MAX_PROBLEMS]),
+    )
+
+
+def _once(spans: Sequence[IncomingSpan]) -> list[IncomingSpan]:
+    """Return each span once: the first, but one that has ended before one that runs."""
+    best: dict[tuple[str, str, int], IncomingSpan] = {}
+    for span in spans:
+        record = span.record
+        key = (record.trace_id, record.span_id, record.start_ns)
+        known = best.setdefault(key, span)
+        if known is not span and _says_more(record, known.record):
+            best[key] = span
+    return list(best.values())
+
+
+def _says_more(record: SpanRecord, known: SpanRecord) -> bool:
+    """Decide as `_COMPLETE` does."""
+    if known.status not in _OPEN:
+        return False
+    return record.status not in _OPEN or record.duration_ns > known.duration_ns
+
+
+def _prepare(project: Project, spans: Sequence[IncomingSpan]) -> _Batch:
+    batch = _Batch([], [], [])
+    emitters: dict[int, int] = {}
+    masker = masker_for(project)
+    for sent in spans:
+        span, problem = sent, _problem_of(sent)
+        if not problem:
+            try:
+                span = masker.incoming(sent)
+                json_text(span.metadata)
+                number = _emitter_id(project, span.record.emitter, emitters)
+                batch.rows.append(span_row(_NO_SESSION, span.record, number))
+                batch.spans.append(span)
+            except BadRecordError as error:
+                problem = str(error)
+        if problem:
+            record = span.record
+            batch.problems.append(f"span {record.span_id!r} ({record.name[:60]!r}): {problem}")
+    return batch
+
+
+def _problem_of(span: IncomingSpan) -> str:
+    if not span.record.trace_id:
+        return "it has no trace id"
+    if span.session_key and (problem := problem_of_id(span.session_key)):
+        return f"of its session: {problem}"
+    return problem_of_span(span.record)
+
+
+def _emitter_id(
+    project: Project, emitter: EmitterRecord | None, known: dict[int, int]
+) -> int | None:
+    """Look it up once for all spans of a request that share the record."""
+    if emitter is None:
+        return None
+    if id(emitter) not in known:
+        known[id(emitter)] = emitter_id(project, emitter)
+    return known[id(emitter)]
+
+
+def _store_patiently(project: Project, source: str, batch: _Batch) -> int:
+    """Store the batch; try again where another request or a deletion got in between."""
+    for _ in range(_MOST_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _store(project, source, batch)
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, _TRANSIENT):
+                raise
+    with transaction.atomic():
+        return _store(project, source, batch)
+
+
+def _store(project: Project, source: str, batch: _Batch) -> int:
+    """Store the batch within the running transaction; return how many spans are new."""
+    traces = traces_of(batch.spans)
+    routes = route_traces(project=project, source=source, traces=traces)
+    sessions = sessions_of(traces, routes)
+    is_any_old = insert_sessions(project, sessions) < len(sessions)
+    left_ids: set[uuid.UUID] = set()
+    if any(route.left_id for route in routes.values()):
+        left_ids = move_traces(project=project, routes=routes)
+    num_new = _copy_spans(batch, routes)
+    if is_any_old:
+        note_earlier_starts(sessions)
+    note_due([*(session.id for session in sessions), *left_ids])
+    return num_new
+
+
+def _copy_spans(batch: _Batch, routes: Mapping[str, Route]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.span_in")
+        cursor.execute(_INCOMING)
+        with cursor.copy(f"COPY span_in ({SPAN_COLUMNS}) FROM STDIN") as copy:
+            for span, row in zip(batch.spans, batch.rows, strict=True):
+                row[0] = routes[span.record.trace_id].session_id
+                copy.write_row(row)
+        cursor.execute(_INSERT)
+        num_new: int = cursor.rowcount
+        if num_new < len(batch.rows):
+            cursor.execute(_COMPLETE)
+    return num_new

@@ -1,0 +1,110 @@
+"""Totals of received sessions, computed a moment after their spans have come."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import DataError, connection, transaction
+
+from traces.models import TotalsDue
+from traces.totals import refresh_totals
+
+BATCH_SESSIONS = 100
+_logger = logging.getLogger(__name__)
+
+# A session that somebody else is writing is left for the next time, so that nobody waits.
+_LOCK = """
+SELECT id FROM traces_session WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far the totals are behind.
+
+    Attributes:
+        num_due: Requests for new totals that are not answered yet; a session may have several.
+        seconds: Age of the oldest of them, 0 where there is none.
+    """
+
+    num_due: int
+    seconds: float
+
+
+def lag() -> Lag:
+    """Return how far the totals are behind. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(added_at)), 0) "
+            "FROM traces_totalsdue"
+        )
+        num_due, seconds = cursor.fetchone()
+    return Lag(num_due, float(seconds))
+
+
+def drain() -> int:
+    """Bring all totals up to date; return how many sessions were."""
+    num_sessions = 0
+    while num := refresh_due():
+        num_sessions += num
+    return num_sessions
+
+
+def refresh_due(limit: int = 5_000) -> int:
+    """Bring the totals of the sessions that wait longest up to date; return how many were.
+
+    Looks at the `limit` oldest requests. A transaction for each `BATCH_SESSIONS` sessions, which
+    stay locked while their totals are computed; whoever adds spans does not wait for that.
+    """
+    due: dict[uuid.UUID, list[int]] = {}
+    rows = TotalsDue.objects.order_by("pk").values_list("pk", "session_id")[:limit]
+    for pk, session_id in rows:
+        due.setdefault(session_id, []).append(pk)
+    session_ids = list(due)
+    num_done = 0
+    for start in range(0, len(session_ids), BATCH_SESSIONS):
+        batch = session_ids[start : start + BATCH_SESSIONS]
+        num_done += _refresh_batch({each: due[each] for each in batch})
+    return num_done
+
+
+def _refresh_batch(due: dict[uuid.UUID, list[int]]) -> int:
+    """Refresh these sessions together; one whose totals cannot be stored spoils no other's."""
+    try:
+        return _refresh(due)
+    except DataError as error:
+        if len(due) == 1:
+            _logger.warning("Session %s has totals that cannot be stored: %s", *due, error)
+            _forget(next(iter(due.values())))
+            return 0
+    return sum(_refresh_batch({session_id: rows}) for session_id, rows in due.items())
+
+
+def _refresh(due: dict[uuid.UUID, list[int]]) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # What a crash takes back is due again: totals and the rows that ask for them go
+            # together, so there is nothing to wait for the disk for.
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(_LOCK, [list(due)])
+            locked = [row[0] for row in cursor.fetchall()]
+            gone = _gone(due, locked)
+        refresh_totals(locked)
+        _forget([row for session_id in (*locked, *gone) for row in due[session_id]])
+    return len(locked)
+
+
+def _gone(due: dict[uuid.UUID, list[int]], locked: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of the sessions are deleted, not only locked by somebody else."""
+    unlocked = set(due) - set(locked)
+    if not unlocked:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM traces_session WHERE id = ANY(%s)", [list(unlocked)])
+        return unlocked - {row[0] for row in cursor.fetchall()}
+
+
+def _forget(rows: Sequence[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM traces_totalsdue WHERE id = ANY(%s)", [list(rows)])
