@@ -19,6 +19,7 @@ from agents.golden.content import (
     known_tools,
     writes,
 )
+from agents.golden.evidence import spans_of
 from agents.golden.judgements import Check
 from agents.golden.outcome import Event, events_of, without_end_marks
 from agents.golden.proposals import (
@@ -84,7 +85,7 @@ class ProposedTest:
 
 
 def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
-    """Return what a golden test of this session would hold. One query.
+    """Return what a golden test of this session would hold. Three queries at most.
 
     Raises:
         GoldenError: The session is still running, or its customer says nothing or too much.
@@ -94,7 +95,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
             f"This session is {session.get_status_display()}; it can be promoted when it has ended."
         )
     cause, cause_title = cause_of(label)
-    events, num_steps = events_of(Span.objects.filter(session=session).order_by("start_ns"))
+    events, num_steps = events_of(spans_of(session))
     if session.source == Session.Source.TAU2:
         events = without_end_marks(events)
     recording = Recording(

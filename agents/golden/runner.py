@@ -10,11 +10,12 @@ from agents.config import content_hash
 from agents.demo.shop import DatabaseWorld
 from agents.errors import GoldenError, RunError
 from agents.golden.checks import CheckResult, judge_outcome, records_asked
+from agents.golden.evidence import spans_of
 from agents.golden.outcome import Outcome, events_of
 from agents.models import Agent, EvalResult, EvalRun, GoldenTest, Run, Version
 from agents.runtime.start import request_cancel, start_run
 from agents.tools.autonomy import database_now
-from traces.models import Session, Span
+from traces.models import Session
 
 MOST_REPEATS = 10
 MOST_RUNS = 1000
@@ -220,7 +221,7 @@ def _infrastructure_error(run: Run | None) -> str:
 
 def _check(result: EvalResult, run: Run) -> tuple[CheckResult, ...]:
     checks = result.test.checks
-    events, num_steps = events_of(Span.objects.filter(session=run.session_id).order_by("start_ns"))
+    events, num_steps = events_of(spans_of(run.session))
     world = DatabaseWorld(run=run, dataset=run.agent.dataset)
     outcome = Outcome(
         events=events,

@@ -13,6 +13,7 @@ from agents.runtime.record import root_span_id
 from agents.tools.autonomy import database_now
 from traces.models import Session, Span
 from traces.recorder import set_status
+from traces.redaction import masker_for
 
 _SESSION_STATUS = {
     Run.Status.COMPLETED: Session.Status.COMPLETED,
@@ -45,7 +46,8 @@ def end_run(
     open_spans = list(open_steps.values_list("span_id", flat=True))
     open_steps.update(status=Step.Status.FAILED, finished_at=now, response={"error": error})
     Span.objects.filter(session=run.session, span_id__in=open_spans).update(
-        status=Span.Status.ERROR, status_message=error or "the run ended before this step"
+        status=Span.Status.ERROR,
+        status_message=masker_for(run.project_id).text(error) or "the run ended before this step",
     )
     set_status(
         session=run.session,
