@@ -22,7 +22,6 @@ from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
 from traces.records import EmitterRecord, IncomingSpan, SpanRecord
 from traces.redaction import masker_for
-from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, json_text, span_row
 
 MAX_PROBLEMS = 20
