@@ -1,9 +1,9 @@
-"""The page of one session: as a whole, as it goes on, and one span's contents."""
+"""The page of one session: as a whole, and as it goes on."""
 
 import uuid
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from agents.models import Run
@@ -17,13 +17,10 @@ from reviewdesk.screens.sessions.neighbours import previous_and_next
 from reviewdesk.screens.sessions.reading import (
     read_session,
     run_of,
-    spans_of,
 )
-from reviewdesk.screens.sessions.values import pairs_of, pretty
 from traces.clean import clean_text
-from traces.models import Session, Span
+from traces.models import Session
 
-MAX_JSON = 100_000
 VIEWS = ("steps", "timeline")
 _LIVE = (Session.Status.RUNNING, Session.Status.WAITING)
 
@@ -46,28 +43,6 @@ def live(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
         return HttpResponse(status=204)
     context = {**_head_context(request, session), **_reading_context(request, session)}
     return render_fragment(request, "sessions/detail.html", context, partial="live")
-
-
-@require_safe
-def span(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpResponse:
-    """Show one span: input, output, attributes, tokens and cost; as a page, or for a dialog."""
-    session = session_for(request, slug, pk)
-    found = spans_of(session).filter(span_id=clean_text(span_id)).first()
-    if found is None:
-        raise Http404(f"This session has no step {span_id}.")
-    asked = pairs_of(_inner(found.input, "arguments")) if found.input else None
-    executed = (found.attributes or {}).get("executed_arguments")
-    context = {
-        "project": session.project,
-        "session": session,
-        "span": found,
-        "parts": _parts(found),
-        "arguments": asked if executed is None else pairs_of(executed),
-        "proposed": None if executed is None else asked,
-        "result": pairs_of(_inner(found.output, "result")) if found.output else None,
-    }
-    partial = "payload" if request.GET.get("part") == "payload" else "span"
-    return render_page(request, "sessions/span.html", context, partial=partial)
 
 
 def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
@@ -161,27 +136,6 @@ def _first_wrong(panel: LabelPanel) -> str:
     """Return the step marked as the first wrong one: by this person, else by others."""
     marked = [label.first_wrong_span_id for label in panel.others if label.first_wrong_span_id]
     return panel.first_wrong_span_id or (marked[0] if marked else "")
-
-
-def _parts(span: Span) -> list[dict[str, Any]]:
-    """Return the span's contents as JSON; of a call that a person changed, as made and proposed."""
-    attributes = dict(span.attributes or {})
-    executed = attributes.pop("executed_arguments", None)
-    parts = [("Input", span.input), ("Output", span.output), ("Attributes", attributes)]
-    if executed is not None:
-        parts[:1] = [("Executed arguments", executed), ("Proposed", span.input)]
-    return [_part(title, value) for title, value in parts if value not in (None, {}, "")]
-
-
-def _part(title: str, value: Any) -> dict[str, Any]:
-    text = pretty(value)
-    return {"title": title, "text": text[:MAX_JSON], "num_cut": max(len(text) - MAX_JSON, 0)}
-
-
-def _inner(value: Any, name: str) -> Any:
-    """Return the arguments or the result inside a tool span's payload, or the payload."""
-    inner = value[name] if isinstance(value, dict) and name in value else value
-    return inner if isinstance(inner, dict | list) else {"": inner}
 
 
 def _uuid(text: str) -> uuid.UUID | None:
