@@ -1,16 +1,20 @@
 """Totals of received sessions, computed a moment after their spans have come."""
 
 import logging
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import DataError, connection, transaction
 
-from traces.models import TotalsDue
+from traces.models import Session, TotalsDue
 from traces.totals import refresh_totals
 
 BATCH_SESSIONS = 100
+LONG_SESSION_SPANS = 2_000
+RESTS_TIMES_AS_LONG = 10
+LONGEST_REST_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 # A session that somebody else is writing is left for the next time, so that nobody waits.
@@ -44,7 +48,7 @@ def lag() -> Lag:
 
 
 def drain() -> int:
-    """Bring all totals up to date; return how many sessions were."""
+    """Bring all totals up to date; return how many sessions were, each as often as it was."""
     num_sessions = 0
     while num := refresh_due():
         num_sessions += num
@@ -54,19 +58,59 @@ def drain() -> int:
 def refresh_due(limit: int = 5_000) -> int:
     """Bring the totals of the sessions that wait longest up to date; return how many were.
 
-    Looks at the `limit` oldest requests. A transaction for each `BATCH_SESSIONS` sessions, which
-    stay locked while their totals are computed; whoever adds spans does not wait for that.
+    Looks at the `limit` oldest requests, of which those of one session are answered together. A
+    transaction for each `BATCH_SESSIONS` sessions, which stay locked while their totals are
+    computed; whoever adds spans does not wait for that.
     """
+    return Refresher().take_turn(limit)
+
+
+class Refresher:
+    """Refreshes again and again, and lets long sessions rest meanwhile.
+
+    A session's totals are computed from all of its spans, so one of 50,000 that grows by the
+    second would keep the database busy alone: after each time it rests ten times as long as that
+    took, and never over `LONGEST_REST_SECONDS`.
+    """
+
+    def __init__(self) -> None:
+        self._rests: dict[uuid.UUID, float] = {}
+
+    def take_turn(self, limit: int = 5_000) -> int:
+        """Refresh what is due and does not rest; return how many sessions were."""
+        now = time.monotonic()
+        self._rests = {key: until for key, until in self._rests.items() if until > now}
+        due = _due(limit, resting=list(self._rests))
+        long = _long_ones(due)
+        short = [each for each in due if each not in long]
+        num_done = 0
+        for start in range(0, len(short), BATCH_SESSIONS):
+            batch = short[start : start + BATCH_SESSIONS]
+            num_done += _refresh_batch({each: due[each] for each in batch})
+        return num_done + sum(self._refresh_long(each, due[each]) for each in long)
+
+    def _refresh_long(self, session_id: uuid.UUID, rows: list[int]) -> int:
+        began = time.monotonic()
+        num_done = _refresh_batch({session_id: rows})
+        ended = time.monotonic()
+        rest = min((ended - began) * RESTS_TIMES_AS_LONG, LONGEST_REST_SECONDS)
+        self._rests[session_id] = ended + rest
+        return num_done
+
+
+def _due(limit: int, *, resting: list[uuid.UUID]) -> dict[uuid.UUID, list[int]]:
+    """Return the oldest requests by session."""
     due: dict[uuid.UUID, list[int]] = {}
-    rows = TotalsDue.objects.order_by("pk").values_list("pk", "session_id")[:limit]
-    for pk, session_id in rows:
+    rows = TotalsDue.objects.exclude(session_id__in=resting).order_by("pk")
+    for pk, session_id in rows.values_list("pk", "session_id")[:limit]:
         due.setdefault(session_id, []).append(pk)
-    session_ids = list(due)
-    num_done = 0
-    for start in range(0, len(session_ids), BATCH_SESSIONS):
-        batch = session_ids[start : start + BATCH_SESSIONS]
-        num_done += _refresh_batch({each: due[each] for each in batch})
-    return num_done
+    return due
+
+
+def _long_ones(session_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of them had many spans when they were refreshed last."""
+    found = Session.objects.filter(pk__in=list(session_ids), num_spans__gte=LONG_SESSION_SPANS)
+    return set(found.values_list("pk", flat=True))
 
 
 def _refresh_batch(due: dict[uuid.UUID, list[int]]) -> int:

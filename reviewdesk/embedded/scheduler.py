@@ -1,10 +1,12 @@
 """The scheduler process: the sweep every second and the housekeeping, by one process at a time."""
 
+import contextlib
 import logging
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -12,9 +14,11 @@ import psycopg
 from django.db import DatabaseError, close_old_connections, connection
 
 from agents.runtime.sweeper import keep_house, sweep
+from reviewdesk.embedded.refreshing import refresh_until
 
 SWEEP_SECONDS = 1.0
 HOUSE_SECONDS = 600.0
+_STOP_SECONDS = 2.0
 _LOCK = 7_310_003
 _logger = logging.getLogger(__name__)
 
@@ -34,8 +38,8 @@ def run_scheduler() -> None:
     signal.signal(signal.SIGINT, ask)
     while not stop.is_set():
         try:
-            with psycopg.connect(**_parameters(), autocommit=True) as own:
-                _work_in_turn(own, stop)
+            with psycopg.connect(**_parameters(), autocommit=True) as own, _refreshing() as begin:
+                _work_in_turn(own, stop, begin)
         except (DatabaseError, psycopg.OperationalError) as error:
             _logger.warning("The scheduler's database is away (%s); it is tried again.", error)
             stop.wait(SWEEP_SECONDS)
@@ -46,7 +50,22 @@ def _parameters() -> dict[str, Any]:
     return {**connection.get_connection_params(), "application_name": name}
 
 
-def _work_in_turn(own: "psycopg.Connection[tuple[object, ...]]", stop: threading.Event) -> None:
+@contextlib.contextmanager
+def _refreshing() -> Iterator[Callable[[], None]]:
+    """Give what starts the thread that refreshes totals; at the end it is stopped."""
+    stop = threading.Event()
+    thread = threading.Thread(target=refresh_until, args=(stop,), name="refresher", daemon=True)
+    try:
+        yield thread.start
+    finally:
+        stop.set()
+        if thread.is_alive():
+            thread.join(_STOP_SECONDS)
+
+
+def _work_in_turn(
+    own: "psycopg.Connection[tuple[object, ...]]", stop: threading.Event, begin: Callable[[], None]
+) -> None:
     is_mine = False
     house_at = time.monotonic()
     while not stop.is_set():
@@ -61,5 +80,6 @@ def _work_in_turn(own: "psycopg.Connection[tuple[object, ...]]", stop: threading
             row = own.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
             is_mine = bool(row and row[0])
             if is_mine:
+                begin()
                 continue
         stop.wait(SWEEP_SECONDS)

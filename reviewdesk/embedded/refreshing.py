@@ -1,0 +1,30 @@
+"""The scheduler's thread that brings totals up to date, so that no sweep waits for them."""
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, close_old_connections
+
+from traces.refresh import Refresher
+
+PAUSE_SECONDS = 0.5
+_logger = logging.getLogger(__name__)
+
+
+def refresh_until(stop: threading.Event) -> None:
+    """Refresh what is due, twice a second where little is.
+
+    Under load it rests as long as it has worked: intake needs the processors more, and the totals
+    of a session that is due ten times are computed once.
+    """
+    refresher = Refresher()
+    while not stop.is_set():
+        close_old_connections()
+        began = time.monotonic()
+        try:
+            refresher.take_turn()
+        except DatabaseError as error:
+            _logger.warning("The totals cannot be refreshed (%s); it is tried again.", error)
+        stop.wait(max(PAUSE_SECONDS, time.monotonic() - began))
+    close_old_connections()
