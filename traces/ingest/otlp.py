@@ -6,6 +6,7 @@ attributes mean is known here; see `traces/ingest/dialects`.
 """
 
 import json
+import re
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -31,6 +32,7 @@ __all__ = [
 
 JSON_TYPE = "application/json"
 PROTOBUF_TYPE = "application/x-protobuf"
+_MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAMES = {"spans": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
 _ADDRESSES = {"spans": "/v1/traces", "logs": "/v1/logs"}
 
@@ -48,7 +50,7 @@ def decode_traces(body: bytes, content_type: str) -> Decoded:
     except BadPayloadError:
         _refuse_other_signal(body, "spans")
         raise
-    if decoded.num_rejected and not decoded.spans:
+    if decoded.num_rejected and not decoded.spans and not otlp_protobuf.has_times(body):
         _refuse_other_signal(body, "spans")
     return decoded
 
@@ -81,7 +83,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
         # Only an escape can put half a character into text; few bodies have any such.
-        if b"\\ud" in body or b"\\uD" in body:
+        if _MAY_BE_HALF.search(body) and _has_halves(found):
             found = clean_json(found)
     except UnicodeDecodeError as error:
         raise BadPayloadError(f"The body is no JSON in UTF-8: {error}.") from error
@@ -92,6 +94,15 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadPayloadError("The body must be a JSON object.")
     return found
+
+
+def _has_halves(value: Any) -> bool:
+    """Say whether text in a value is no Unicode: has a surrogate without its other half."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _refuse_other_names(request: dict[str, Any], wanted: str) -> None:

@@ -75,6 +75,16 @@ def read_logs(body: bytes) -> DecodedLogs:
     return decoded
 
 
+def has_times(body: bytes) -> bool:
+    """Say whether a span of the request has a start or an end; what is no span has neither."""
+    return any(
+        span.start_time_unix_nano or span.end_time_unix_nano
+        for group in _parsed(ExportTraceServiceRequest, body).resource_spans
+        for scope_spans in group.scope_spans
+        for span in scope_spans.spans
+    )
+
+
 def attributes_of(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     """Return attributes as JSON."""
     return {pair.key: (value := pair.value).string_value or _value(value) for pair in pairs}
