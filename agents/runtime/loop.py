@@ -32,7 +32,7 @@ from agents.tools.autonomy import database_now, effective_level
 from agents.tools.registry import contract_for, contracts
 from traces.clean import clean_json
 from traces.models import Session, Span
-from traces.pricing import cost_of
+from traces.pricing import price_table
 from traces.recorder import new_span_id, record_spans
 from traces.records import SpanRecord
 
@@ -121,7 +121,12 @@ def _store_completion(run: Run, step: Step, completion: Completion) -> None:
     step.response = clean_json(_response_json(completion))
     step.status, step.finished_at = Step.Status.DONE, database_now()
     step.input_tokens, step.output_tokens = completion.input_tokens, completion.output_tokens
-    step.cost_usd = cost_of(completion.model, completion.input_tokens, completion.output_tokens)
+    step.cost_usd = price_table(run.project_id).cost(
+        model=completion.model,
+        input_tokens=completion.input_tokens,
+        output_tokens=completion.output_tokens,
+        at=step.finished_at.date(),
+    )
     step.save()
     if run.num_retries:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
