@@ -4,12 +4,16 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from reviewdesk.health import healthz, readyz
 from reviewdesk.screens.home import home
+from traces.ingest import views as ingest
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("api/v1/", include("reviewdesk.api.urls")),
+    # Where OpenTelemetry's exporters send to when they are given the desk's address.
+    path("v1/traces", ingest.traces, name="take_traces"),
+    path("v1/logs", ingest.logs, name="take_logs"),
     path("", include("reviewdesk.people.urls")),
     path("p/<slug:slug>/overview/", include("reviewdesk.screens.overview.urls")),
     path("p/<slug:slug>/sessions/", include("reviewdesk.screens.sessions.urls")),

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 # one-time link (the first account, the first password), which check its token.
 PUBLIC = {"people:login", "people:set_up", "people:set_password", "healthz", "readyz"}
 # Reached with a project's API key instead of a session; their own tests try the keys.
-OWN_CHECK = ("api/",)
+OWN_CHECK = ("api/", "v1/")
 # A person's own pages, the same for everybody who is signed in.
 PERSONAL = {
     "home",
