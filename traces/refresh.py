@@ -134,6 +134,8 @@ def _refresh(due: dict[uuid.UUID, list[int]]) -> int:
             cursor.execute(_LOCK, [list(due)])
             locked = [row[0] for row in cursor.fetchall()]
             gone = _gone(due, locked)
+        attach_scores(locked)
+        take_in_events(locked)
         refresh_totals(locked)
         _forget([row for session_id in (*locked, *gone) for row in due[session_id]])
     return len(locked)
