@@ -70,6 +70,7 @@ def span_of(
         input_tokens=step.input_tokens,
         output_tokens=step.output_tokens,
         cost_usd=step.cost_usd,
+        cost_from=Span.CostFrom.UNKNOWN if step.cost_usd is None else Span.CostFrom.COMPUTED,
         input=step.request or None,
         output=step.response,
         attributes=extra,

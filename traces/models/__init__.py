@@ -2,7 +2,7 @@
 
 from traces.models.collection import Queue, QueueItem, SavedView
 from traces.models.label import Label, LabelSet
-from traces.models.policy import Erasure, ModelPrice, TracePolicy
+from traces.models.policy import Erasure, ModelPrice, Repricing, TracePolicy
 from traces.models.project import ApiKey, Project
 from traces.models.score import Score, WaitingEvent
 from traces.models.session import Session
@@ -19,6 +19,7 @@ __all__ = [
     "Project",
     "Queue",
     "QueueItem",
+    "Repricing",
     "SavedView",
     "Score",
     "Session",

@@ -3,6 +3,7 @@
 import pghistory
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from traces.models.project import Project
 
@@ -39,6 +40,9 @@ class Erasure(models.Model):
     num_sessions = models.PositiveIntegerField()
     num_spans = models.PositiveIntegerField()
     num_labels = models.PositiveIntegerField(default=0)
+    details = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="How many rows of what else."
+    )
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -53,7 +57,7 @@ class ModelPrice(models.Model):
     """What the models of one name cost from a day on, in US dollars per million tokens."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="model_prices")
-    pattern = models.CharField(max_length=200, help_text="Regular expression for the whole name.")
+    pattern = models.CharField(max_length=200, help_text="The model's whole name; * stands for anything.")
     starts_on = models.DateField(help_text="From this day (UTC) on, until a later row's.")
     input_usd = models.DecimalField(max_digits=12, decimal_places=6)
     cached_input_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
@@ -69,3 +73,30 @@ class ModelPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pattern} from {self.starts_on}"
+
+
+class Repricing(models.Model):
+    """Costs computed anew from a day on: how far it is. `traces/repricing.py` moves it on."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="repricings")
+    since = models.DateField(help_text="Sessions that began on this day (UTC) or later.")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    num_sessions = models.PositiveIntegerField(help_text="To look at, when it was asked for.")
+    num_done = models.PositiveIntegerField(default=0)
+    num_changed = models.PositiveIntegerField(default=0, help_text="Spans with another cost now.")
+    last_started_at = models.DateTimeField(null=True, blank=True)
+    last_id = models.UUIDField(null=True, blank=True, help_text="The last session that is done.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(finished_at=None), name="repricing_one_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"costs since {self.since}"
