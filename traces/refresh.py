@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from django.db import DataError, connection, transaction
 
+from traces.ingest.late import take_in_events
 from traces.models import Session, TotalsDue
+from traces.scores import attach_scores
 from traces.totals import refresh_totals
 
 BATCH_SESSIONS = 100
