@@ -1,5 +1,6 @@
 """A tool call of a session as a chip: what it was asked, what came of it, who decided it."""
 
+import json
 import zlib
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -7,6 +8,7 @@ from typing import Any
 
 from agents.models import ToolApproval
 from reviewdesk.screens.sessions.values import Pairs, cut, pairs_of, short_arguments, short_result
+from reviewdesk.screens.sessions.words import Call, Turn
 from traces.models import Span
 
 _STATES = {
@@ -25,6 +27,11 @@ class Detail:
         is_cut: Whether there is more of it.
         input: None where it is large; then `input_start` has its first characters.
         output: Likewise.
+        reasoning: A model's, where it was told.
+        answer: Text that an agent's span ended with.
+        turns: Messages that are new in a model's input.
+        calls: Those that a model asked for: id, name, arguments (None where they are large) and
+            then their first characters.
     """
 
     span_id: str
@@ -45,6 +52,15 @@ class Detail:
     input_start: str = ""
     output_start: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
+    answer: str = ""
+    turns: tuple[Turn, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def end_ns(self) -> int:
+        """Return the end, nanoseconds since 1970."""
+        return self.start_ns + self.duration_ns
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,7 @@ class Chip(Item):
         result: Likewise; None also where there is none yet.
         is_whole: Whether `arguments` and `result` are all there is to show.
         approval_id: Of the approval that decides it, or None.
+        place: Its own place on the page, where its span has another.
     """
 
     name: str
@@ -91,6 +108,41 @@ class Chip(Item):
     is_whole: bool
     is_customers: bool
     approval_id: int | None
+    place: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Return the place on the page, which no other item has."""
+        return self.place or self.span_id
+
+
+def asked_chip(detail: Detail, call: Call, result: str | None, place: str) -> Chip:
+    """Return a call that has no span of its own as a chip, from what the model said and heard.
+
+    Args:
+        detail: The model's span.
+        call: What it asked for.
+        result: What a later message answers; None where none does.
+        place: The chip's place on the page.
+    """
+    _, name, arguments, start = call
+    answer = _json_or_text(result)
+    return Chip(
+        span_id=detail.span_id,
+        name=name,
+        short=start or short_arguments(arguments or {}),
+        outcome=_short_or_nothing(answer),
+        duration_ns=0,
+        state="ok",
+        note="" if result is not None else "Asked for by the model; nothing tells what came of it.",
+        arguments=pairs_of(arguments) if arguments else None,
+        proposed=None,
+        result=_result_pairs(answer, ""),
+        is_whole=not start,
+        is_customers=False,
+        approval_id=None,
+        place=place,
+    )
 
 
 def chip_of(detail: Detail, approval: ToolApproval | None) -> Chip:
@@ -136,6 +188,15 @@ def _result(detail: Detail) -> tuple[Any, str]:
     if detail.status == Span.Status.ERROR and detail.status_message:
         return None, detail.status_message
     return (output["result"] if isinstance(output, dict) and "result" in output else output), ""
+
+
+def _json_or_text(text: str | None) -> Any:
+    if text is None or text[:1] not in ("{", "["):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _short_or_nothing(result: Any) -> str:

@@ -1,29 +1,27 @@
 """A session's page read from the store: all spans in outline, a window of them with contents."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
 from agents.models import Run, ToolApproval
-from reviewdesk.screens.sessions.chips import Detail, Item
+from reviewdesk.screens.sessions.chips import Item
+from reviewdesk.screens.sessions.details import details_of
 from reviewdesk.screens.sessions.talk import talk_of
 from reviewdesk.screens.sessions.timeline import Bucket, Timeline, lay_time, overview_of
 from reviewdesk.screens.sessions.tree import Outline, Tree, TreeRow, lay_out
 from reviewdesk.screens.sessions.values import cut
+from reviewdesk.screens.sessions.words import Speakers
 from traces.models import Session, Span
 from traces.records import to_ns
 
 WINDOW = 200
 MAX_OUTLINE = 100_000
-MAX_SAID = 20_000
-# As stored, which is compressed: what is larger is loaded when somebody opens it.
-MAX_PAYLOAD_BYTES = 4_000
-START_LENGTH = 90
+
+_OWN = (Session.Source.RUNTIME, Session.Source.DEMO)
 
 # By the primary key's first column and within the partitions from the session's start on; the
 # rows' large values lie elsewhere (TOAST) and are not read.
@@ -31,30 +29,6 @@ _OUTLINES = """
 SELECT span_id, parent_id, kind, name, start_ns, duration_ns, status
 FROM traces_span WHERE session_id = %s AND start_ns >= %s
 ORDER BY start_ns, span_id LIMIT %s
-"""
-
-_DETAILS = """
-SELECT span_id, kind, name, start_ns, duration_ns, status, left(status_message, 2000),
-    coalesce(left(said, %(said)s), ''), coalesce(length(said) > %(said)s, false),
-    model, input_tokens, output_tokens, cost_usd,
-    CASE WHEN pg_column_size(input) <= %(payload)s THEN input END,
-    CASE WHEN kind = 'tool' AND pg_column_size(output) <= %(payload)s THEN output END,
-    CASE WHEN pg_column_size(input) > %(payload)s
-        THEN left(coalesce(input -> 'arguments', input)::text, %(start)s) ELSE '' END,
-    CASE WHEN kind = 'tool' AND pg_column_size(output) > %(payload)s
-        THEN left(coalesce(output -> 'result', output)::text, %(start)s) ELSE '' END,
-    CASE WHEN pg_column_size(attributes) <= %(payload)s THEN attributes ELSE '{}' END
-FROM traces_span, LATERAL (
-    SELECT CASE
-        WHEN kind = 'tool' THEN NULL
-        WHEN kind = 'agent' THEN input ->> 'content'
-        WHEN jsonb_typeof(output) = 'string' THEN output #>> '{}'
-        ELSE output ->> 'content'
-    END AS said
-) AS words
-WHERE session_id = %(session)s AND span_id = ANY(%(spans)s)
-    AND start_ns BETWEEN %(first)s AND %(last)s
-ORDER BY start_ns, span_id
 """
 
 
@@ -168,9 +142,11 @@ def read_session(
     num_rows = len(tree.order)
     begin = _begin(session, tree, focus, first)
     rows = tree.window(begin, begin + WINDOW)
-    details = details_of(session, [row.span for row in rows])
+    is_received = session.source not in _OWN
+    details = details_of(session, [row.span for row in rows], _opening(outlines))
     words = {detail.span_id: detail.said for detail in details}
-    talk = talk_of(details, approvals)
+    after = tree.order[begin + WINDOW][0].start_ns if begin + WINDOW < num_rows else None
+    talk = talk_of(details, approvals, Speakers(outlines) if is_received else None, until_ns=after)
     shown = {span_id for item in talk for span_id in item.span_ids}
     return Reading(
         steps=[Step(row, _title(row.span, words), row.span.span_id in shown) for row in rows],
@@ -201,24 +177,6 @@ def spans_of(session: Session) -> QuerySet[Span]:
     return Span.objects.filter(session=session, start_ns__gte=session.first_ns)
 
 
-def details_of(session: Session, spans: Sequence[Outline]) -> list[Detail]:
-    """Return these spans with the contents that are shown at once, by start. One query."""
-    if not spans:
-        return []
-    parameters: dict[str, Any] = {
-        "session": session.pk,
-        "spans": [span.span_id for span in spans],
-        "first": min(span.start_ns for span in spans),
-        "last": max(span.start_ns for span in spans),
-        "said": MAX_SAID,
-        "payload": MAX_PAYLOAD_BYTES,
-        "start": START_LENGTH,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_DETAILS, parameters)
-        return [_detail(row) for row in cursor.fetchall()]
-
-
 def approvals_of(session: Session) -> dict[str, ToolApproval]:
     """Return the session's approvals by the span of their call. One query."""
     rows = ToolApproval.objects.filter(run__session=session).select_related("step", "decided_by")
@@ -232,12 +190,9 @@ def run_of(session: Session) -> Run | None:
     return Run.objects.select_related("agent", "version").filter(session=session).first()
 
 
-def _detail(row: Sequence[Any]) -> Detail:
-    values = list(row)
-    for place in (13, 14, 17):
-        if isinstance(values[place], str):
-            values[place] = json.loads(values[place])
-    return Detail(*values)
+def _opening(outlines: Sequence[Outline]) -> str:
+    """Return the id of the first model call, whose input holds what was said before the session."""
+    return next((span.span_id for span in outlines if span.kind == Span.Kind.MODEL), "")
 
 
 def _decided(approvals: dict[str, ToolApproval]) -> dict[str, int]:
