@@ -15,6 +15,7 @@ from traces.ingest.checks import (
     problem_of_span,
     problem_of_totals,
 )
+from traces.ingest.emitters import emitter_id
 from traces.ingest.identity import session_id_of
 from traces.models import Project, Session
 from traces.partitions import ensure_partitions
@@ -127,7 +128,7 @@ def _batches(records: Iterable[SessionRecord]) -> Iterator[list[SessionRecord]]:
 def _store_batch(project: Project, batch: Sequence[SessionRecord]) -> StoreCounts:
     by_id = {_session_id(project, record): record for record in reversed(batch)}
     new = _insert_sessions(project, by_id)
-    num_spans = _copy_spans({session_id: by_id[session_id] for session_id in sorted(new)})
+    num_spans = _copy_spans(project, {each: by_id[each] for each in sorted(new)})
     refresh_totals(list(new))
     return StoreCounts(len(new), num_spans, len(batch) - len(new))
 
@@ -184,9 +185,10 @@ def _session_row(session_id: uuid.UUID, project: Project, record: SessionRecord)
     ]
 
 
-def _copy_spans(records: dict[uuid.UUID, SessionRecord]) -> int:
+def _copy_spans(project: Project, records: dict[uuid.UUID, SessionRecord]) -> int:
     """Copy the spans of new sessions; a span that a record holds twice is stored once."""
     num_spans = 0
+    emitters = _emitter_ids(project, records.values())
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY traces_span ({SPAN_COLUMNS}) FROM STDIN") as copy,
@@ -194,6 +196,13 @@ def _copy_spans(records: dict[uuid.UUID, SessionRecord]) -> int:
         for session_id, record in records.items():
             spans = {(span.span_id, span.start_ns): span for span in reversed(record.spans)}
             for span in spans.values():
-                copy.write_row(span_row(session_id, span))
+                number = None if span.emitter is None else emitters[id(span.emitter)]
+                copy.write_row(span_row(session_id, span, number))
             num_spans += len(spans)
     return num_spans
+
+
+def _emitter_ids(project: Project, records: Iterable[SessionRecord]) -> dict[int, int]:
+    """Return the emitters' numbers by the identity of their records, which spans share."""
+    found = {id(each.emitter): each.emitter for record in records for each in record.spans}
+    return {key: emitter_id(project, each) for key, each in found.items() if each is not None}

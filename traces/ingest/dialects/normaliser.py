@@ -13,6 +13,7 @@ from traces.ingest.dialects.facts import (
 from traces.ingest.dialects.frameworks import prepare
 from traces.ingest.dialects.kinds import kind_of
 from traces.ingest.dialects.literals import plain
+from traces.ingest.dialects.own import is_own, read_own
 from traces.ingest.dialects.steps import Step, read_step
 from traces.ingest.dialects.taken import Taken
 from traces.ingest.dialects.words import has_words
@@ -30,6 +31,8 @@ def normalise(span: WireSpan) -> IncomingSpan:
 
     Attributes that were understood are not in `attributes` any more; all others are.
     """
+    if is_own(span):
+        return read_own(span)
     taken = Taken(span.attributes)
     hint = prepare(span, taken)
     words = tuple(event for event in span.events if has_words(event))

@@ -101,7 +101,9 @@ def _exchange_of(row: dict[str, Any]) -> Exchange:
     Raises:
         BadRecordError: It is none of the forms.
     """
-    request = next((row[key] for key in ("request", "body") if isinstance(row.get(key), dict)), {})
+    request: dict[str, Any] = next(
+        (row[key] for key in ("request", "body") if isinstance(row.get(key), dict)), {}
+    )
     if isinstance(request.get("body"), dict):
         request = request["body"]
     response = row["response"] if isinstance(row.get("response"), dict) else {}

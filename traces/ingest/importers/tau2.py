@@ -11,8 +11,8 @@ from traces.ingest.credentials import without_credentials
 from traces.ingest.importers.fields import object_at, text_at
 from traces.ingest.importers.json_file import Found, Row, records_of, rows_of
 from traces.ingest.importers.source import Source
-from traces.ingest.importers.steps import NO_ZONE
-from traces.ingest.importers.tau2_messages import ROOT_ID, Talk, add_message
+from traces.ingest.importers.steps import NO_ZONE, ROOT_ID
+from traces.ingest.importers.tau2_messages import Talk, add_message
 from traces.models import Session, Span
 from traces.records import SessionRecord, SpanRecord
 
