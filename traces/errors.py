@@ -7,7 +7,9 @@ TracesError
 ├── TooLargeError       a request with more than is taken at once
 ├── UnsupportedTypeError a request of a type, or compressed in a way, that is not read
 ├── InvalidAnswersError a label's answers that cannot be saved or completed
-└── LabelCompletedError a draft that would change a completed label
+├── LabelCompletedError a draft that would change a completed label
+├── PriceError          a price that cannot be set, or costs that cannot be recomputed now
+└── RetentionError      sessions that cannot be deleted as asked
 """
 
 
@@ -45,3 +47,11 @@ class InvalidAnswersError(TracesError):
 
 class LabelCompletedError(TracesError):
     """A completed label is not changed by a draft; it has to be reopened first."""
+
+
+class PriceError(TracesError):
+    """A price cannot be set, or costs cannot be recomputed now; the message says why."""
+
+
+class RetentionError(TracesError):
+    """Sessions cannot be deleted as asked; the message says why."""

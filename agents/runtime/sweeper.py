@@ -11,6 +11,7 @@ from agents.runtime.claim import take_back_from_dead_neighbours, take_back_lost_
 from agents.runtime.hints import send_hint
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
+from traces.repricing import advance_repricings
 
 WEEKS_AHEAD = 4
 
@@ -21,6 +22,7 @@ def sweep() -> None:
     take_back_lost_runs()
     expire_approvals()
     settle_finished()
+    advance_repricings()
     if _num_due():
         send_hint()
 
