@@ -25,6 +25,8 @@ def take_spans(*, project: Project, decoded: Decoded) -> Outcome:
     What cannot be stored is counted. The scores come first: storing the spans then has them
     attached to the session.
     """
+    if not decoded.spans:
+        return Outcome(decoded.num_rejected, decoded.problem)
     scores = [score for span in decoded.spans if span.events for score in scores_in(span)]
     if scores:
         store_scores(project=project, records=scores)
