@@ -12,6 +12,21 @@ from django.db import connection, transaction
 
 _EARLIEST = date(2015, 1, 5)
 _LOCK = 7_310_001
+_WEEK_NS = 7 * 86_400 * 1_000_000_000
+_TO_MONDAY_NS = 3 * 86_400 * 1_000_000_000  # 1970 began on a Thursday
+_MOST_KNOWN = 1_000
+_known: set[date] = set()
+# The default partition may hold spans of the week, from when it was too far ahead to be made.
+# The locks are those that attaching takes, in the order of those who write spans.
+_MAKE = """
+LOCK TABLE traces_session IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE traces_span_default IN ACCESS EXCLUSIVE MODE;
+CREATE TABLE {name} (LIKE traces_span INCLUDING ALL);
+WITH moved AS (
+    DELETE FROM traces_span_default WHERE start_ns >= {low} AND start_ns < {high} RETURNING *
+) INSERT INTO {name} SELECT * FROM moved;
+ALTER TABLE traces_span ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high});
+"""
 
 
 def week_of(start_ns: int) -> date | None:
@@ -28,11 +43,19 @@ def week_of(start_ns: int) -> date | None:
 def ensure_partitions(starts_ns: Iterable[int]) -> int:
     """Make the partitions that hold `starts_ns`; return how many were made.
 
-    One query when none is missing. Takes an advisory lock and, briefly, a lock on the default
-    partition when one is.
+    No query for weeks that this process has seen; one that has been dropped since is not missed,
+    the default partition takes its spans. One query when none is missing. Takes an advisory lock
+    and, briefly, a lock on the table when one is.
     """
-    weeks = {monday for ns in starts_ns if (monday := week_of(ns))}
-    return make_weeks(weeks)
+    one_of_each = {(ns + _TO_MONDAY_NS) // _WEEK_NS: ns for ns in starts_ns}
+    weeks = {monday for ns in one_of_each.values() if (monday := week_of(ns))} - _known
+    num_made = make_weeks(weeks)
+    # What an outer transaction may still take back must not be remembered.
+    if not connection.in_atomic_block:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known.update(weeks)
+    return num_made
 
 
 def make_weeks(weeks: Iterable[date]) -> int:
@@ -45,9 +68,7 @@ def make_weeks(weeks: Iterable[date]) -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         for name in sorted(_missing(wanted)):
             low, high = bounds_ns(wanted[name])
-            cursor.execute(
-                f"CREATE TABLE {name} PARTITION OF traces_span FOR VALUES FROM ({low}) TO ({high})"
-            )
+            cursor.execute(_MAKE.format(name=name, low=low, high=high))
     return len(missing)
 
 
@@ -61,7 +82,7 @@ def bounds_ns(monday: date) -> tuple[int, int]:
     """Return the first nanosecond of the week and of the next."""
     start = datetime(monday.year, monday.month, monday.day, tzinfo=UTC)
     low = int(start.timestamp()) * 1_000_000_000
-    return low, low + 7 * 86_400 * 1_000_000_000
+    return low, low + _WEEK_NS
 
 
 def _missing(wanted: dict[str, date]) -> set[str]:

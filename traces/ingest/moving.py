@@ -81,8 +81,9 @@ def _hand_on(old_id: uuid.UUID, new_id: uuid.UUID) -> None:
         session=new_id, completed_at=None, author__in=done.values("author")
     ).delete()
     for relation in Session._meta.get_fields(include_hidden=True):
-        is_reference = isinstance(relation, ForeignObjectRel) and relation.on_delete != DO_NOTHING
-        if is_reference and relation.related_model not in (Span, Trace):
+        if not isinstance(relation, ForeignObjectRel) or relation.on_delete == DO_NOTHING:
+            continue
+        if relation.related_model not in (Span, Trace):
             _repoint(relation, old_id, new_id)
 
 

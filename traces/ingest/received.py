@@ -14,6 +14,10 @@ from traces.records import from_ns
 from traces.rows import json_text
 
 _SESSIONS = """
+WITH due AS (
+    INSERT INTO traces_totalsdue (session_id, added_at)
+    SELECT named.id, clock_timestamp() FROM unnest(%(ids)s::uuid[]) AS named (id)
+)
 INSERT INTO traces_session (
     id, project_id, source, external_id, status, status_reason, is_golden, agent_name,
     version_name, customer, title, started_at, first_ns, last_ns, received_at, working_ns,
@@ -90,7 +94,7 @@ def sessions_of(traces: Sequence[NamedTrace], routes: Mapping[str, Route]) -> li
 
 
 def insert_sessions(project: Project, sessions: Sequence[ReceivedSession]) -> int:
-    """Insert those that are new, and return how many are. One query."""
+    """Insert those that are new, and return how many are; the totals of all are due. One query."""
     said = [session.said for session in sessions]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -110,12 +114,13 @@ def insert_sessions(project: Project, sessions: Sequence[ReceivedSession]) -> in
                 "metadata": [json_text(session.metadata) for session in sessions],
             },
         )
-        return cursor.rowcount
+        num_new: int = cursor.rowcount
+    return num_new
 
 
 def note_earlier_starts(sessions: Sequence[ReceivedSession]) -> None:
     """Bring `first_ns` down to these spans' starts. One query, which seldom writes anything."""
-    names = {
+    names: dict[str, Any] = {
         "ids": [session.id for session in sessions],
         "firsts": [session.first_ns for session in sessions],
     }
