@@ -99,8 +99,9 @@ class Memory:
         """Say whether an agent's words are new since the last of the customer's; remember them."""
         key = _key(text)
         is_new = bool(key) and not (key in self.answers and not self.heard_since)
-        self.answers.add(key)
-        self.heard_since.clear()
+        if key:
+            self.answers.add(key)
+            self.heard_since.clear()
         return is_new
 
 
