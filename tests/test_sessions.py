@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from reviewdesk.people.roles import Role
-from reviewdesk.screens.sessions import listing
+from reviewdesk.screens.sessions import counts, listing
 from tests.factories import (
     client_as,
     customer_span,
@@ -127,7 +127,7 @@ def test_filter_by_time(client, project):
 
 def test_value_that_cannot_be_used_is_named(client):
     page = client.get("/p/shop/sessions/", {"since": "yesterday"}).content.decode()
-    assert "From (UTC): &#x27;yesterday&#x27; cannot be used, so it is left out." in page
+    assert "&#x27;yesterday&#x27; cannot be used, it takes a day such as 2026-11-01" in page
 
 
 def test_golden_tests_runs_are_hidden_unless_asked_for(client, project):
@@ -172,12 +172,23 @@ def test_unreadable_cursor_gives_the_first_page(client, project, cursor):
     assert titles(client.get("/p/shop/sessions/", {"before": cursor})) == ["here"]
 
 
-def test_counting_stops_above_the_limit(project, monkeypatch):
-    monkeypatch.setattr(listing, "MAX_COUNT", 2)
+def test_counts_above_the_limit_are_the_planners_and_say_so(project, monkeypatch):
+    monkeypatch.setattr(counts, "MAX_COUNT", 2)
     for _ in range(4):
         said(project, "x")
-    count = listing.count_of(Session.objects.all())
-    assert (str(count), count.value) == ("2+", 3)
+    count = counts.count_of(Session.objects.all())
+    assert count.is_estimate
+    assert count.value >= 3
+    assert str(count).startswith("about ")
+
+
+@pytest.mark.parametrize(
+    ("value", "short", "long"),
+    [(312, "312", "about 312"), (48_234, "48k", "about 48,200"), (1_204_000, "1.2M", "about 1,200,000")],
+)
+def test_estimates_claim_three_digits(value, short, long):
+    count = counts.Count(value, is_estimate=True)
+    assert (count.short, str(count)) == (short, long)
 
 
 def test_disagreement_is_marked_with_both_initials(client, project):
@@ -193,7 +204,7 @@ def test_fragment_brings_counts_and_tokens_out_of_band(client, project):
     said(project, "x")
     answer = client.get("/p/shop/sessions/?outcome=none", headers={"HX-Request": "true"})
     page = answer.content.decode()
-    assert page.strip().startswith('<div class="desk-results" id="results">')
+    assert page.strip().startswith('<form class="desk-results" id="results"')
     assert page.count('hx-swap-oob="true"') == 3
     restored = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
     assert "hx-swap-oob" not in client.get("/p/shop/sessions/", headers=restored).content.decode()

@@ -13,6 +13,7 @@ from traces.clean import clean_text
 from traces.errors import InvalidAnswersError, LabelCompletedError
 from traces.label_sets import Question, ensure_label_set, questions_of
 from traces.models import Label, LabelSet, Project, Session, Span
+from traces.queues import finish_items
 
 MAX_COMMENT = 5000
 
@@ -82,6 +83,8 @@ def save_answers(
         label.first_wrong_span_id, label.comment = first_wrong_span_id, comment
         label.completed_at = timezone.now() if is_complete else None
         label.save()
+        if label.completed_at:
+            finish_items(session_ids=[session.pk], at=label.completed_at)
     label.refresh_from_db(fields=["outcome", "cause"])
     return label
 

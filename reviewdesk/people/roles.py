@@ -25,6 +25,7 @@ class Permission(StrEnum):
     LOWER_AUTONOMY = "lower a tool's autonomy"
     START_RUNS = "start runs"
     PROMOTE = "promote sessions to golden tests and edit them"
+    SHARE_VIEWS = "share saved views, rename and delete queues"
     RUN_GOLDEN = "run golden tests"
     WRITE_VERSIONS = "write versions and request their release"
     DECIDE_RELEASES = "approve or refuse releases, roll back"
@@ -39,6 +40,7 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.LOWER_AUTONOMY: frozenset(Role) - {Role.VIEWER},
     Permission.START_RUNS: frozenset(Role) - {Role.VIEWER},
     Permission.PROMOTE: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.SHARE_VIEWS: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.RUN_GOLDEN: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.WRITE_VERSIONS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.DECIDE_RELEASES: frozenset({Role.LEAD, Role.ADMIN}),

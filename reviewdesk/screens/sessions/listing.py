@@ -1,181 +1,148 @@
-"""The page of the session list: rows by keyset, counts, and what may be chosen in the filter."""
+"""The page of the session list: its rows, in two queries whatever they are."""
 
-import re
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from typing import Any
 
+from django.contrib.postgres.search import SearchHeadline
 from django.db.models import QuerySet
+from django.db.models.functions import Left
 
 from reviewdesk.screens.sessions.filters import SessionFilter
+from reviewdesk.screens.sessions.sorting import cursor_of, in_order, read_place
 from traces.labels import Verdict, completed_labels, verdict_of
-from traces.models import Label, Project, Session
+from traces.models import Label, Project, QueueItem, Session
+from traces.search import Word, search_query
 
 PAGE = 50
-MAX_COUNT = 10_000
-RECENT = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CURSOR = re.compile(r"(\d{1,18})-([0-9a-f]{32})")
+# What is cut out of the text around a match: only so much of it is looked through for a row.
+SNIPPET_OF = 8_000
+SNIPPET_START, SNIPPET_STOP = "\x02", "\x03"
 # Not read for a row: long texts that only the session's own page or the search needs.
-_HEAVY = ("said", "said_vector", "metadata", "tools")
-
-
-@dataclass(frozen=True)
-class Count:
-    """A number of sessions, counted up to `MAX_COUNT`."""
-
-    value: int
-
-    @property
-    def is_more(self) -> bool:
-        """Say whether there are more than were counted."""
-        return self.value > MAX_COUNT
-
-    def __str__(self) -> str:
-        return f"{MAX_COUNT:,}+" if self.is_more else f"{self.value:,}"
+_HEAVY = ("said", "said_vector", "metadata", "masked")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A session of the list with what people said of it."""
+    """A session of the list with what people said of it.
+
+    Attributes:
+        snippet: Where the searched words stand, marked by control characters; else "".
+        queues: Names of the queues it waits in.
+    """
 
     session: Session
     verdict: Verdict
     labels: Sequence[Label]
     cause_title: str = ""
+    snippet: str = ""
+    queues: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, newest first, and the cursors of the pages beside it (empty: there is none)."""
+    """Rows, and the cursors of the pages beside it (empty: there is none)."""
 
     rows: list[Row]
     newer: str
     older: str
 
 
-@dataclass(frozen=True)
-class Tab:
-    """A saved filter: its name, its query, how many sessions it finds."""
-
-    title: str
-    query: str
-    count: Count
-    is_current: bool
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the newest sessions of the project offer to filter by."""
-
-    agents: list[str]
-    versions: list[str]
-    tools: list[str]
-
-
-_TABS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("All", {}),
-    ("Not labelled", {"outcome": "none"}),
-    ("Failed", {"outcome": "failed"}),
-    ("Disagreements", {"outcome": "disagree"}),
-    ("Waiting", {"status": "waiting"}),
-)
-
-
 def page_of(
-    sessions: QuerySet[Session],
+    project: Project,
+    chosen: SessionFilter,
     *,
     before: str = "",
     after: str = "",
     cause_titles: Mapping[str, str] | None = None,
+    with_queues: bool = False,
 ) -> Page:
-    """Return the page that begins after (older) or ends before (newer) a cursor. Two queries.
+    """Return the page that follows a cursor (`before`), or ends at one (`after`).
 
-    A cursor that cannot be read gives the first page.
+    Two queries, three with queues. A cursor that cannot be read gives the first page.
     """
-    cursor = _read(before) or _read(after)
-    goes_up = bool(not _read(before) and _read(after))
-    ordered = older_than(sessions, cursor) if not goes_up else newer_than(sessions, cursor)
-    found = list(ordered.defer(*_HEAVY)[: PAGE + 1])
-    has_more = len(found) > PAGE
-    found = found[:PAGE]
-    if goes_up:
-        found.reverse()
-    labels = completed_labels(found)
-    rows = [_row(each, labels.get(each.pk, []), cause_titles or {}) for each in found]
-    has_newer = has_more if goes_up else cursor is not None
-    has_older = True if goes_up else has_more
+    place, goes_back = read_place(before), False
+    if place is None and (place := read_place(after)):
+        goes_back = True
+    words = chosen.asked.words
+    found = chosen.apply(project.sessions.all(), project)
+    ordered = in_order(found, chosen.sort, words=words, place=place, goes_back=goes_back)
+    sessions = list(_shown(ordered, chosen, words))
+    has_more = len(sessions) > PAGE
+    sessions = sessions[:PAGE]
+    if goes_back:
+        sessions.reverse()
+    rows = _rows(sessions, cause_titles or {}, with_queues)
+    has_newer = has_more if goes_back else place is not None
+    has_older = True if goes_back else has_more
     return Page(
         rows=rows,
-        newer=cursor_of(found[0]) if found and has_newer else "",
-        older=cursor_of(found[-1]) if found and has_older else "",
+        newer=cursor_of(sessions[0], chosen.sort) if sessions and has_newer else "",
+        older=cursor_of(sessions[-1], chosen.sort) if sessions and has_older else "",
     )
 
 
-def cursor_of(session: Session) -> str:
-    """Return the session's place in the list: microseconds since 1970, and its id."""
-    return f"{(session.started_at - _EPOCH) // timedelta(microseconds=1)}-{session.pk.hex}"
-
-
-def older_than(
-    sessions: QuerySet[Session], cursor: tuple[datetime, uuid.UUID] | None
+def _shown(
+    ordered: QuerySet[Session], chosen: SessionFilter, words: tuple[Word, ...]
 ) -> QuerySet[Session]:
-    """Return the sessions after this place, newest first; all of them without a place."""
-    if cursor:
-        started_at, pk = cursor
-        sessions = sessions.filter(started_at__lte=started_at)
-        sessions = sessions.exclude(started_at=started_at, pk__gte=pk)
-    return sessions.order_by("-started_at", "-pk")
+    """Return one row more than a page has, with all that a row shows.
 
-
-def newer_than(
-    sessions: QuerySet[Session], cursor: tuple[datetime, uuid.UUID] | None
-) -> QuerySet[Session]:
-    """Return the sessions before this place, oldest first; all of them without a place."""
-    if cursor:
-        started_at, pk = cursor
-        sessions = sessions.filter(started_at__gte=started_at)
-        sessions = sessions.exclude(started_at=started_at, pk__lte=pk)
-    return sessions.order_by("started_at", "pk")
-
-
-def count_of(sessions: QuerySet[Session]) -> Count:
-    """Return how many there are; counting stops just above `MAX_COUNT`."""
-    return Count(sessions.order_by().values("pk")[: MAX_COUNT + 1].count())
-
-
-def tabs_of(project: Project, current: SessionFilter) -> list[Tab]:
-    """Return the saved filters with their counts. One query each."""
-    tabs = []
-    for title, values in _TABS:
-        saved = SessionFilter(dict(values))
-        count = count_of(saved.apply(project.sessions.all()))
-        tabs.append(Tab(title, saved.query, count, current.values == saved.values))
-    return tabs
-
-
-def options_of(project: Project) -> Options:
-    """Return agents, versions and tools of the newest `RECENT` sessions. One query."""
-    recent = project.sessions.order_by("-started_at", "-pk")
-    found = list(recent.values_list("agent_name", "version_name", "tools")[:RECENT])
-    return Options(
-        agents=sorted({agent for agent, _, _ in found if agent}),
-        versions=sorted({version for _, version, _ in found if version}),
-        tools=sorted({tool for _, _, tools in found for tool in tools}),
+    The planner chooses between walking the newest sessions and gathering the matches: the filter
+    decides on ids alone, which the index `session_list` covers, and only the rows that are shown
+    are read from the table.
+    """
+    searched = search_query([word for word in words if not word.is_negated])
+    rows = ordered[: PAGE + 1]
+    if not chosen.sort.limit:
+        order = ordered.query.order_by
+        rows = Session.objects.filter(pk__in=ordered.values("pk")[: PAGE + 1]).order_by(*order)
+    if searched is None:
+        return rows.defer(*_HEAVY)
+    marks: dict[str, Any] = {
+        "start_sel": SNIPPET_START,
+        "stop_sel": SNIPPET_STOP,
+        "min_words": 8,
+        "max_words": 24,
+        "max_fragments": 0,
+    }
+    text = Left("said", SNIPPET_OF)
+    return rows.defer(*_HEAVY).annotate(
+        snippet=SearchHeadline(text, searched, config="simple", **marks)
     )
 
 
-def _row(session: Session, labels: Sequence[Label], cause_titles: Mapping[str, str]) -> Row:
-    verdict = verdict_of(labels)
-    return Row(session, verdict, labels, cause_titles.get(verdict.cause or "", ""))
+def _rows(sessions: list[Session], cause_titles: Mapping[str, str], with_queues: bool) -> list[Row]:
+    labels = completed_labels(sessions)
+    queues = _queues(sessions) if with_queues else {}
+    rows = []
+    for session in sessions:
+        given = labels.get(session.pk, [])
+        verdict = verdict_of(given)
+        rows.append(
+            Row(
+                session,
+                verdict,
+                given,
+                cause_titles.get(verdict.cause or "", ""),
+                _snippet(session),
+                queues.get(session.pk, []),
+            )
+        )
+    return rows
 
 
-def _read(cursor: str) -> tuple[datetime, uuid.UUID] | None:
-    match = _CURSOR.fullmatch(cursor)
-    if match is None:
-        return None
-    try:
-        return _EPOCH + timedelta(microseconds=int(match[1])), uuid.UUID(match[2])
-    except OverflowError:
-        return None
+def _snippet(session: Session) -> str:
+    """Return the place of a match, unless the row's first words show it already."""
+    snippet: str = getattr(session, "snippet", "")
+    begin = snippet.replace(SNIPPET_START, "").replace(SNIPPET_STOP, "").strip()
+    if SNIPPET_START not in snippet or session.title.startswith(begin[:60]):
+        return ""
+    return snippet
+
+
+def _queues(sessions: list[Session]) -> dict[Any, list[str]]:
+    found: dict[Any, list[str]] = {}
+    waiting = QueueItem.objects.filter(session__in=sessions, done_at=None).order_by("queue__name")
+    for session_id, name in waiting.values_list("session_id", "queue__name"):
+        found.setdefault(session_id, []).append(name)
+    return found

@@ -2,11 +2,32 @@
 
 from django.urls import path
 
-from reviewdesk.screens.sessions import detail, label_views, run_views, spans, views
+from reviewdesk.screens.sessions import (
+    bulk_views,
+    detail,
+    label_views,
+    run_views,
+    saved_views,
+    spans,
+    views,
+)
 
 app_name = "sessions"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("complete/", views.complete, name="complete"),
+    path("columns/", views.choose_columns, name="choose_columns"),
+    path("label/", bulk_views.bulk_label, name="bulk_label"),
+    path("label/undo/", bulk_views.undo_bulk_label, name="undo_bulk_label"),
+    path("queue/", bulk_views.bulk_queue, name="bulk_queue"),
+    path("queue/remove/", bulk_views.bulk_unqueue, name="bulk_unqueue"),
+    path("views/", saved_views.collections, name="collections"),
+    path("views/save/", saved_views.save_view, name="save_view"),
+    path("views/<int:pk>/rename/", saved_views.rename_view, name="rename_view"),
+    path("views/<int:pk>/share/", saved_views.share_view, name="share_view"),
+    path("views/<int:pk>/delete/", saved_views.delete_view, name="delete_view"),
+    path("queues/<int:pk>/rename/", saved_views.rename_queue, name="rename_queue"),
+    path("queues/<int:pk>/delete/", saved_views.delete_queue, name="delete_queue"),
     path("start/", run_views.start, name="start"),
     path("<uuid:pk>/", detail.detail, name="detail"),
     path("<uuid:pk>/live/", detail.live, name="live"),
