@@ -94,12 +94,13 @@ class Chip(Item):
         is_whole: Whether `arguments` and `result` are all there is to show.
         approval_id: Of the approval that decides it, or None.
         place: Its own place on the page, where its span has another.
+        duration_ns: None where the call has no span of its own.
     """
 
     name: str
     short: str
     outcome: str
-    duration_ns: int
+    duration_ns: int | None
     state: str
     note: str
     arguments: Pairs | None
@@ -132,7 +133,7 @@ def asked_chip(detail: Detail, call: Call, result: str | None, place: str) -> Ch
         name=name,
         short=start or short_arguments(arguments or {}),
         outcome=_short_or_nothing(answer),
-        duration_ns=0,
+        duration_ns=None,
         state="ok",
         note="" if result is not None else "Asked for by the model; nothing tells what came of it.",
         arguments=pairs_of(arguments) if arguments else None,

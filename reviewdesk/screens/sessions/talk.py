@@ -12,6 +12,9 @@ from traces.models import Span
 from traces.records import from_ns
 
 
+_END = "-end"
+
+
 @dataclass(frozen=True)
 class Said(Item):
     """Something that was said.
@@ -146,7 +149,7 @@ class _Talk:
         if self._pairing is None or not self._speakers.is_root(detail.span_id):
             return
         if self._memory.answers_anew(detail.answer):
-            self._say(detail, "Agent", detail.answer, False, place=f"{detail.span_id}-end")
+            self._say(detail, "Agent", detail.answer, False, place=f"{detail.span_id}{_END}")
 
     def done(self) -> list[Item]:
         self._close_calls()
@@ -195,7 +198,8 @@ class _Talk:
         self._close_calls()
         end_ns = detail.end_ns
         after = None
-        if who == "Agent" and not place and self._customer_end is not None:
+        is_known = not place or place.endswith(_END)
+        if who == "Agent" and is_known and self._customer_end is not None:
             after = max(end_ns - self._customer_end, 0)
         if who == "Customer":
             self._customer_end = detail.start_ns if place else end_ns
