@@ -6,6 +6,7 @@ from django.db import connection
 
 from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
+from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
 from agents.runtime.claim import take_back_from_dead_neighbours, take_back_lost_runs
 from agents.runtime.hints import send_hint
@@ -28,11 +29,12 @@ def sweep() -> None:
 
 
 def keep_house() -> None:
-    """Make the coming weeks' partitions and forget workers that have been gone for an hour."""
+    """Make the coming weeks' partitions; forget workers gone for an hour; apply retention."""
     today = datetime.now(tz=UTC).date()
     monday = today - timedelta(days=today.weekday())
     make_weeks(monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD + 1))
     WorkerHeartbeat.objects.filter(seen_at__lt=database_now() - timedelta(hours=1)).delete()
+    keep_only_wanted()
 
 
 def _num_due() -> int:

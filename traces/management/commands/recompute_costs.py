@@ -1,4 +1,4 @@
-"""`manage.py recompute_costs`: compute what model calls cost anew, by the prices as they are now."""
+"""`manage.py recompute_costs`: compute what model calls cost by the prices as they are now."""
 
 from argparse import ArgumentParser
 from datetime import date
