@@ -19,14 +19,15 @@ def curl_of_model_call(span: Span) -> str:
 
     Key and server come from `OPENAI_API_KEY` and `OPENAI_BASE_URL` of the shell it is run in.
     """
-    messages = span.input.get("messages") if isinstance(span.input, dict) else None
+    given = span.input if isinstance(span.input, dict) else {}
+    messages = given.get("messages")
     if span.kind != Span.Kind.MODEL or not isinstance(messages, list) or not messages:
         return ""
     body: dict[str, Any] = {
         "model": span.model or span.name,
         "messages": [_message(each) for each in messages if isinstance(each, dict)],
     }
-    if tools := span.input.get("tools"):
+    if tools := given.get("tools"):
         body["tools"] = [_tool(tool) for tool in tools if isinstance(tool, dict)]
     return "\n".join(
         [
@@ -80,12 +81,13 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    inner = call.get("function") if isinstance(call.get("function"), dict) else call
+    function = call.get("function")
+    inner = function if isinstance(function, dict) else call
     arguments = inner.get("arguments", {})
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
-    function = {"name": inner.get("name", ""), "arguments": arguments}
-    return {"id": call.get("id", ""), "type": "function", "function": function}
+    asked = {"name": inner.get("name", ""), "arguments": arguments}
+    return {"id": call.get("id", ""), "type": "function", "function": asked}
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,12 @@ class Reading:
 
 
 def read_session(
-    session: Session, *, focus: str = "", first: int | None = None, with_timeline: bool = False
+    session: Session,
+    *,
+    focus: str = "",
+    first: int | None = None,
+    size: int = WINDOW,
+    with_timeline: bool = False,
 ) -> Reading:
     """Read the window around `focus` (a span id), from line `first`, or where most matters.
 
@@ -141,11 +146,12 @@ def read_session(
     tree = lay_out(outlines[:MAX_OUTLINE], _decided(approvals))
     num_rows = len(tree.order)
     begin = _begin(session, tree, focus, first)
-    rows = tree.window(begin, begin + WINDOW)
+    end = begin + size
+    rows = tree.window(begin, end)
     is_received = session.source not in _OWN
     details = details_of(session, [row.span for row in rows], _opening(outlines))
     words = {detail.span_id: detail.said for detail in details}
-    after = tree.order[begin + WINDOW][0].start_ns if begin + WINDOW < num_rows else None
+    after = tree.order[end][0].start_ns if end < num_rows else None
     talk = talk_of(details, approvals, Speakers(outlines) if is_received else None, until_ns=after)
     shown = {span_id for item in talk for span_id in item.span_ids}
     return Reading(
@@ -156,9 +162,9 @@ def read_session(
         busy_ns=tree.busy_ns,
         focus=focus,
         is_partial=len(outlines) > MAX_OUTLINE,
-        errors=_errors(tree, begin),
+        errors=_errors(tree, begin, end),
         timeline=lay_time(tree, rows, details) if with_timeline else None,
-        overview=overview_of(tree, begin, begin + WINDOW) if num_rows > WINDOW else [],
+        overview=overview_of(tree, begin, end) if num_rows > WINDOW else [],
     )
 
 
@@ -213,7 +219,7 @@ def _begin(session: Session, tree: Tree, focus: str, first: int | None) -> int:
     return end if session.status in (Session.Status.RUNNING, Session.Status.WAITING) else 0
 
 
-def _errors(tree: Tree, begin: int) -> Errors:
+def _errors(tree: Tree, begin: int, end: int) -> Errors:
     failed = [
         (index, span)
         for index, (span, _) in enumerate(tree.order)
@@ -226,7 +232,7 @@ def _errors(tree: Tree, begin: int) -> Errors:
         num=len(failed),
         first=earliest.span_id if earliest else "",
         before=tuple(span.span_id for index, span in failed if index < begin),
-        after=tuple(span.span_id for index, span in failed if index >= begin + WINDOW),
+        after=tuple(span.span_id for index, span in failed if index >= end),
     )
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from reviewdesk.screens.sessions import (
     bulk_views,
+    compare_views,
     detail,
     label_views,
     run_views,
@@ -31,6 +32,8 @@ urlpatterns = [
     path("start/", run_views.start, name="start"),
     path("<uuid:pk>/", detail.detail, name="detail"),
     path("<uuid:pk>/live/", detail.live, name="live"),
+    path("<uuid:pk>/beside/", compare_views.choose, name="choose"),
+    path("<uuid:pk>/beside/<uuid:other>/", compare_views.compare, name="compare"),
     path("<uuid:pk>/curl/", spans.session_curl, name="curl"),
     path("<uuid:pk>/spans/<str:span_id>/", spans.span, name="span"),
     path("<uuid:pk>/spans/<str:span_id>/json/", spans.as_json, name="span_json"),
