@@ -8,6 +8,7 @@ TracesError
 ├── UnsupportedTypeError a request of a type, or compressed in a way, that is not read
 ├── InvalidAnswersError a label's answers that cannot be saved or completed
 ├── LabelCompletedError a draft that would change a completed label
+├── ErasureError        a person's data that cannot be deleted as asked
 ├── PriceError          a price that cannot be set, or costs that cannot be recomputed now
 └── RetentionError      sessions that cannot be deleted as asked
 """
@@ -55,3 +56,7 @@ class PriceError(TracesError):
 
 class RetentionError(TracesError):
     """Sessions cannot be deleted as asked; the message says why."""
+
+
+class ErasureError(TracesError):
+    """A person's data cannot be deleted as asked; the message says why."""
