@@ -329,7 +329,7 @@ def test_a_file_that_holds_no_results_is_refused(tmp_path: Path, text: str) -> N
     ("change", "message"),
     [
         ({"file": "/nowhere/x.json"}, "/nowhere/x.json cannot be read: No such file or directory"),
-        ({"format": "csv"}, "There is no format 'csv'; choose one of: tau2, taubench, "),
+        ({"format": "csv"}, "There is no format 'csv'; choose one of: agentdojo, atif, "),
         ({"project": "nope"}, "There is no project 'nope'; there are: "),
     ],
 )
