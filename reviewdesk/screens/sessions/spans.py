@@ -13,7 +13,7 @@ from reviewdesk.people.access import DeskRequest, session_for
 from reviewdesk.screens.pages import render_fragment, render_page, wants_fragment
 from reviewdesk.screens.sessions.curl import curl_of_model_call, curl_of_session
 from reviewdesk.screens.sessions.reading import spans_of
-from reviewdesk.screens.sessions.values import pairs_of, pretty
+from reviewdesk.screens.sessions.values import pairs_of, pretty, visible
 from traces.clean import clean_text
 from traces.models import Emitter, Session, Span
 from traces.records import from_ns
@@ -164,7 +164,7 @@ def _telemetry(span: Span) -> dict[str, Any]:
 
 
 def _part(key: str, title: str, value: Any, start: int) -> Part:
-    text = pretty(value)
+    text = visible(pretty(value))
     start = min(start, max(len(text) - 1, 0))
     return Part(key, title, text[start : start + PART_LENGTH], start, len(text))
 

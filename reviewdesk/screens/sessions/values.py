@@ -9,6 +9,7 @@ from typing import Any
 MAX_SHORT = 90
 MAX_TEXT = 600
 MAX_ROWS = 60
+_UNSEEN = re.compile("[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _CODE = re.compile(r"[#@\w.:/+-]*[\d_#@][#@\w.:/+-]*")
 
 
@@ -76,6 +77,11 @@ def pairs_of(value: Any) -> Pairs:
 def pretty(value: Any) -> str:
     """Return indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def visible(text: str) -> str:
+    """Return JSON with what cannot be seen in it, such as changes of direction, written out."""
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def _flat(path: str, value: Any) -> Iterator[tuple[str, str]]:
