@@ -11,7 +11,6 @@ from reviewdesk.screens.sessions.words import Memory, Speakers
 from traces.models import Span
 from traces.records import from_ns
 
-
 _END = "-end"
 
 

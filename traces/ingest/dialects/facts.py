@@ -58,7 +58,7 @@ def usage_of(taken: Taken, kind: str) -> Usage:
     is_call = kind == "model" or (kind == "other" and taken.has("model"))
     if not is_call:
         return _NOTHING
-    usage = parsed(taken.peek("usage"))
+    usage = _whole(parsed(taken.peek("usage")))
     counts = {field: _count(taken, field, usage) for field in _USAGE}
     cost = _taken_cost(taken)
     if isinstance(usage, dict) and usage:
@@ -155,6 +155,27 @@ def _event(event: WireEvent) -> dict[str, Any]:
     if event.body is not None:
         found["body"] = event.body
     return found
+
+
+def _whole(usage: Any) -> Any:
+    """Return Langfuse's counts with their parts added in, where it took those out of them.
+
+    Source: Langfuse, "Usage types": of OpenAI's usage, cached and reasoning tokens are taken out
+    of input and output, so that all counts add up to the total.
+    """
+    if not isinstance(usage, dict):
+        return usage
+    counts = {
+        name: count for name, value in usage.items() if (count := count_of(value)) is not None
+    }
+    total = counts.pop("total", None)
+    if total is None or sum(counts.values()) != total:
+        return usage
+    return usage | {
+        side: sum(count for name, count in counts.items() if name.split("_")[0] == side)
+        for side in ("input", "output")
+        if side in counts
+    }
 
 
 def _count(taken: Taken, field: str, usage: Any) -> int | None:
