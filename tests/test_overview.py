@@ -4,6 +4,8 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from agents.models import Step, ToolApproval
 from reviewdesk.kpis.definitions import KPIS, TASK_SUCCESS
 from reviewdesk.kpis.estimates import (
     Change,
+    Estimate,
     Interval,
     Summary,
     change,
@@ -29,6 +32,7 @@ from reviewdesk.kpis.measure import Week, measure_weeks, pooled
 from reviewdesk.kpis.period import Period
 from reviewdesk.kpis.tiles import tiles_of
 from reviewdesk.people.roles import Role
+from reviewdesk.screens.overview.plots import outcome_plot, rate_plot
 from tests.factories import (
     add_member,
     client_as,
@@ -326,6 +330,48 @@ def test_figures_are_json_without_a_way_out_of_their_script():
     found = re.findall(r'<script type="application/json" id="figure-\w+">(.*?)</script>', page)
     assert [set(json.loads(text)) for text in found] == [{"data", "layout"}] * 2
     assert re.search(r"<script>|style=|onclick", page) is None
+
+
+@pytest.mark.django_db
+def test_charts_are_in_the_page_and_plotly_is_not_loaded_with_it():
+    project = make_project()
+    make_label(make_session(project, started_at=timezone.now()), outcome="not_resolved")
+    page = client_as(Role.VIEWER, project).get(f"/p/{project.slug}/overview/").content.decode()
+    assert "<title>1 failed, week to" in page
+    assert page.count('data-plotly="/static/vendor/plotly/plotly-cartesian.min.js"') == 2
+    assert re.search(r"<script[^>]+plotly", page) is None
+
+
+def test_bars_are_stacked_to_the_number_of_sessions():
+    weeks = [Week() for _ in range(11)]
+    weeks.append(Week(num_sessions=10, outcomes=Counter(resolved=4, harmful=1)))
+    plot = outcome_plot(weeks, Period(last_day=date(2026, 11, 21)))
+    # 10 sessions fill the 160 pixels from 8 to 168: 16 each; a twelfth is 8.33 % wide.
+    assert [(bar.kind, bar.y, bar.height) for bar in plot.bars] == [
+        ("resolved", 104, 64),
+        ("failed", 88, 16),
+        ("not labelled", 8, 80),
+    ]
+    assert [(line.y, line.text) for line in plot.scale] == [(168, "0"), (88, "5"), (8, "10")]
+    assert plot.labels[-1].text == "21 Nov"
+
+
+def test_bars_of_no_sessions_at_all_are_none():
+    plot = outcome_plot([Week() for _ in range(12)], Period(last_day=date(2026, 11, 21)))
+    assert plot.bars == ()
+
+
+def test_line_and_band_end_where_a_week_has_too_little_data():
+    known = Estimate(0.8, Interval(0.7, 0.9), 30, 8)
+    unknown = Estimate(None, None, 2, 8)
+    weeks = [unknown] * 8 + [known, known, unknown, known]
+    tile = replace(tiles_of([Week() for _ in range(12)])[0], weeks=tuple(weeks))
+    plot = rate_plot(tile, Period(last_day=date(2026, 11, 21)))
+    assert [len(points.split()) for points in plot.lines] == [2, 1]
+    assert [len(points.split()) for points in plot.bands] == [4, 2]
+    assert [dot.is_newest for dot in plot.dots] == [False, False, True]
+    # From 60 % at 168 to 100 % at 8, 80 % is in the middle.
+    assert {dot.y for dot in plot.dots} == {88}
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
-// Draws plotly figures: [data-figure="id"] beside a <script type="application/json" id="id">. Colours are names of the desk's tokens, replaced by
-// what they are in the current theme; drawn again when the theme changes.
+// Draws a plotly figure in the place of a chart when its [data-open-figure="id"] is pressed: [data-figure="id"] beside a
+// <script type="application/json" id="id">. Plotly itself is loaded then and not before: it weighs more than the rest of the desk. Colours are
+// names of the desk's tokens, replaced by what they are in the current theme; drawn again when the theme changes.
 (() => {
   const TOKEN = /^var\((--[\w-]+)\)$/;
   const probe = document.createElement("span");
@@ -25,8 +26,36 @@
     const figure = themed(JSON.parse(source.textContent));
     window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true, doubleClick: false, showTips: false });
   };
-  const all = () => document.querySelectorAll("[data-figure]").forEach(draw);
-  all();
-  new MutationObserver(all).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
-  document.body.addEventListener("htmx:afterSettle", all);
+  let loading;
+  const load = (address) =>
+    (loading ??= new Promise((done, fail) => {
+      const script = document.createElement("script");
+      script.src = address;
+      script.onload = done;
+      script.onerror = () => {
+        loading = undefined;
+        fail(new Error(`${address} cannot be loaded`));
+      };
+      document.head.append(script);
+    }));
+  const offer = () => document.querySelectorAll("[data-open-figure]").forEach((button) => (button.hidden = false));
+  document.body.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-open-figure]");
+    if (!button) return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      await load(button.dataset.plotly);
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+    const element = document.querySelector(`[data-figure="${button.dataset.openFigure}"]`);
+    element.replaceChildren();
+    draw(element);
+    element.tabIndex = -1;
+    element.focus({ preventScroll: true });
+    button.remove();
+  });
+  offer();
+  new MutationObserver(() => document.querySelectorAll("[data-figure].js-plotly-plot").forEach(draw)).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
+  document.body.addEventListener("htmx:afterSettle", offer);
 })();

@@ -15,11 +15,11 @@ from reviewdesk.kpis.estimates import Estimate
 from reviewdesk.kpis.measure import SUCCESS, Week
 from reviewdesk.kpis.period import Period
 from reviewdesk.kpis.tiles import Tile
+from reviewdesk.screens.overview.plots import FAILED, about_rate, unbroken_runs
 
 INK, INK_2, INK_3 = "var(--desk-ink)", "var(--desk-ink-2)", "var(--desk-ink-3)"
 LINE, CONTROL, ACCENT = "var(--desk-line)", "var(--desk-control)", "var(--desk-accent)"
 WARN, BAD, CLEAR = "var(--desk-warn)", "var(--desk-bad)", "rgba(0,0,0,0)"
-_FAILED = ("not_resolved", "wrongly_refused", "harmful")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def chart_rows(weeks: list[Week], success: Tile, period: Period) -> list[ChartRo
             num_labelled=week.num_labelled,
             num_resolved=week.num_resolved,
             num_partly=week.outcomes["partly"],
-            num_failed=sum(week.outcomes[outcome] for outcome in _FAILED),
+            num_failed=sum(week.outcomes[outcome] for outcome in FAILED),
         )
         for week, estimate, (first, last) in zip(weeks, success.weeks, period.weeks, strict=True)
     ]
@@ -81,8 +81,8 @@ def success_figure(success: Tile, period: Period) -> Figure:
     known = [each for each in success.weeks if each.value is not None]
     figure = _empty_figure()
     # A band ends where a week has too little data, so that it never bridges what is not known.
-    for start, end in _runs(success.weeks):
-        part, around = success.weeks[start:end], days[start:end]
+    for run in unbroken_runs(success.weeks):
+        part, around = success.weeks[run.start : run.stop], days[run.start : run.stop]
         highs = [100 * each.interval.high for each in part if each.interval]
         lows = [100 * each.interval.low for each in part if each.interval]
         figure.add_scatter(
@@ -101,7 +101,7 @@ def success_figure(success: Tile, period: Period) -> Figure:
         mode="lines+markers",
         line={"color": INK_2, "width": 1.5},
         marker={"size": 6, "color": [INK_2] * (len(days) - 1) + [ACCENT]},
-        customdata=[_about(each) for each in success.weeks],
+        customdata=[about_rate(each) for each in success.weeks],
         hovertemplate="%{customdata}<extra></extra>",
     )
     target = 100 * success.kpi.target
@@ -120,7 +120,9 @@ def success_figure(success: Tile, period: Period) -> Figure:
     figure.update_layout(_layout(days))
     figure.update_yaxes(range=[max(min(lowest, target) - 6, -2), 102], ticksuffix=" %")
     if known:
-        finding = f"Task success by week: {_about(known[-1])} in the last week with enough labels"
+        finding = (
+            f"Task success by week: {about_rate(known[-1])} in the last week with enough labels"
+        )
     else:
         finding = "Task success by week: no week has enough labels yet"
     return Figure("success", "Task success by week", finding, _to_json(figure))
@@ -132,7 +134,7 @@ def outcome_figure(weeks: list[Week], period: Period) -> Figure:
     series = [
         ("resolved", [week.outcomes[SUCCESS] for week in weeks], CONTROL, ""),
         ("partly", [week.outcomes["partly"] for week in weeks], WARN, "."),
-        ("failed", [sum(week.outcomes[key] for key in _FAILED) for week in weeks], BAD, "/"),
+        ("failed", [sum(week.outcomes[key] for key in FAILED) for week in weeks], BAD, "/"),
         ("not labelled", [week.num_sessions - week.num_labelled for week in weeks], LINE, ""),
     ]
     figure = _empty_figure()
@@ -159,26 +161,6 @@ def outcome_figure(weeks: list[Week], period: Period) -> Figure:
         f"{newest.num_labelled} of them labelled"
     )
     return Figure("outcomes", "Sessions by outcome", finding, _to_json(figure))
-
-
-def _runs(weeks: tuple[Estimate, ...]) -> list[tuple[int, int]]:
-    """Return start and end of each unbroken run of weeks that have an interval."""
-    runs: list[tuple[int, int]] = []
-    for index, each in enumerate(weeks):
-        if each.interval is None:
-            continue
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs
-
-
-def _about(each: Estimate) -> str:
-    if each.value is None or each.interval is None:
-        return f"not enough labels: {each.n}"
-    low, high = 100 * each.interval.low, 100 * each.interval.high
-    return f"{100 * each.value:.0f} % ({low:.0f} to {high:.0f}), n {each.n}"
 
 
 def _layout(days: list[str]) -> dict[str, Any]:

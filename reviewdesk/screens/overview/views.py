@@ -15,6 +15,7 @@ from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.overview.charts import chart_rows, outcome_figure, success_figure
 from reviewdesk.screens.overview.health import causes_of, health_of, top_of
+from reviewdesk.screens.overview.plots import outcome_plot, rate_plot
 from reviewdesk.screens.overview.waiting import waits_for
 from reviewdesk.screens.pages import render_page
 from traces.models import Project
@@ -58,6 +59,8 @@ def period_context(project: Project, period: Period, agent: str) -> dict[str, An
         "top": top_of(causes),
         "rows": chart_rows(weeks, tiles[0], period),
         "figures": [success_figure(tiles[0], period), outcome_figure(weeks, period)],
+        "rate_plot": rate_plot(tiles[0], period),
+        "outcome_plot": outcome_plot(weeks, period),
     }
 
 
