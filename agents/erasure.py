@@ -12,9 +12,10 @@ from traces.models import Erasure, Project
 from traces.retention import delete_sessions
 
 _NO_JSON = "'\"erased on request\"'::jsonb"
+_NO_JSON_EITHER = f"CASE WHEN decided_arguments IS NULL THEN NULL ELSE {_NO_JSON} END"
 
 
-def tests_of_customer(*, project: Project, customer: str) -> list[GoldenTest]:
+def golden_tests_of(*, project: Project, customer: str) -> list[GoldenTest]:
     """Return the golden tests that were made of this customer's sessions, archived ones too."""
     ids = sessions_of_customer(project=project, customer=customer)
     return _tests(ids)
