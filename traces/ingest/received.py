@@ -13,24 +13,23 @@ from traces.models import Project
 from traces.records import from_ns
 from traces.rows import json_text
 
+# One JSON parameter instead of an array per column, which takes the driver ten times as long.
 _SESSIONS = """
-WITH due AS (
-    INSERT INTO traces_totalsdue (session_id, added_at)
-    SELECT named.id, clock_timestamp() FROM unnest(%(ids)s::uuid[]) AS named (id)
+WITH named AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS named (
+        id uuid, source text, external_id text, agent_name text, version_name text,
+        customer text, title text, started_at timestamptz, first_ns bigint, last_ns bigint,
+        metadata jsonb)
+), due AS (
+    INSERT INTO traces_totalsdue (session_id, added_at) SELECT id, clock_timestamp() FROM named
 )
 INSERT INTO traces_session (
     id, project_id, source, external_id, status, status_reason, is_golden, agent_name,
     version_name, customer, title, started_at, first_ns, last_ns, received_at, working_ns,
     num_steps, num_spans, num_errors, tools, metadata, said)
-SELECT named.id, %(project)s, named.source, named.external_id, 'running', '', FALSE,
-    named.agent_name, named.version_name, named.customer, named.title, named.started_at,
-    named.first_ns, named.last_ns, clock_timestamp(), 0, 0, 0, 0, '[]', named.metadata, ''
-FROM unnest(%(ids)s::uuid[], %(sources)s::text[], %(external_ids)s::text[],
-    %(agent_names)s::text[], %(version_names)s::text[], %(customers)s::text[], %(titles)s::text[],
-    %(starts)s::timestamptz[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(metadata)s::jsonb[])
-    AS named (id, source, external_id, agent_name, version_name, customer, title, started_at,
-        first_ns, last_ns, metadata)
-ORDER BY named.id ON CONFLICT DO NOTHING
+SELECT id, %s, source, external_id, 'running', '', FALSE, agent_name, version_name, customer,
+    title, started_at, first_ns, last_ns, clock_timestamp(), 0, 0, 0, 0, '[]', metadata, ''
+FROM named ORDER BY id ON CONFLICT DO NOTHING
 """
 # `first_ns` may never be later than a span: a session's spans are looked for from there on. It is
 # written after the spans, whose foreign keys keep the session from being changed by a move.
@@ -95,25 +94,24 @@ def sessions_of(traces: Sequence[NamedTrace], routes: Mapping[str, Route]) -> li
 
 def insert_sessions(project: Project, sessions: Sequence[ReceivedSession]) -> int:
     """Insert those that are new, and return how many are; the totals of all are due. One query."""
-    said = [session.said for session in sessions]
+    rows = [
+        {
+            "id": str(session.id),
+            "source": session.source,
+            "external_id": session.external_id,
+            "agent_name": session.said.get("agent_name", ""),
+            "version_name": session.said.get("version_name", ""),
+            "customer": session.said.get("customer", ""),
+            "title": session.said.get("title", ""),
+            "started_at": from_ns(session.first_ns).isoformat(),
+            "first_ns": session.first_ns,
+            "last_ns": session.last_ns,
+            "metadata": session.metadata,
+        }
+        for session in sessions
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _SESSIONS,
-            {
-                "project": project.pk,
-                "ids": [session.id for session in sessions],
-                "sources": [session.source for session in sessions],
-                "external_ids": [session.external_id for session in sessions],
-                "agent_names": [each.get("agent_name", "") for each in said],
-                "version_names": [each.get("version_name", "") for each in said],
-                "customers": [each.get("customer", "") for each in said],
-                "titles": [each.get("title", "") for each in said],
-                "starts": [from_ns(session.first_ns) for session in sessions],
-                "firsts": [session.first_ns for session in sessions],
-                "lasts": [session.last_ns for session in sessions],
-                "metadata": [json_text(session.metadata) for session in sessions],
-            },
-        )
+        cursor.execute(_SESSIONS, [json_text(rows), project.pk])
         num_new: int = cursor.rowcount
     return num_new
 

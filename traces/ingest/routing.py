@@ -29,8 +29,8 @@ _MERGED = """(
 # trace before this one's spans are committed.
 _ROUTE = f"""
 INSERT INTO traces_trace AS trace (project_id, trace_id, session_id, session_key, known)
-SELECT %s, named.* FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::jsonb[])
-    AS named (trace_id, session_id, session_key, known) ORDER BY named.trace_id
+SELECT %s, trace_id, session_id, nullif(session_key, ''), known FROM jsonb_to_recordset(%s::jsonb)
+    AS named (trace_id uuid, session_id uuid, session_key text, known jsonb) ORDER BY trace_id
 ON CONFLICT (project_id, trace_id) DO UPDATE SET
     session_key = least(trace.session_key COLLATE "C", excluded.session_key COLLATE "C"),
     known = CASE WHEN trace.known @> excluded.known THEN trace.known ELSE {_MERGED} END
@@ -44,14 +44,14 @@ class NamedTrace:
 
     Attributes:
         trace_id: 32 hex digits.
-        session_key: The smallest that its spans name, or None.
+        session_key: The smallest that its spans name, or empty.
         facts: What its spans say of the session.
         first_ns: Start of the earliest of its spans.
         last_ns: End of the latest.
     """
 
     trace_id: str
-    session_key: str | None
+    session_key: str
     facts: Facts
     first_ns: int
     last_ns: int
@@ -84,7 +84,7 @@ def traces_of(spans: Iterable[IncomingSpan]) -> list[NamedTrace]:
     return [
         NamedTrace(
             trace_id=trace_id,
-            session_key=min((each.session_key for each in those if each.session_key), default=None),
+            session_key=min((each.session_key for each in those if each.session_key), default=""),
             facts=facts_of(those),
             first_ns=min(each.record.start_ns for each in those),
             last_ns=max(each.record.end_ns for each in those),
@@ -101,20 +101,17 @@ def route_traces(
     One query, and one more where a trace's session is to change. Trace and session disagree until
     `move_traces` has been called for those with a `left_id`.
     """
+    named = [
+        {
+            "trace_id": each.trace_id,
+            "session_id": str(session_id_of(project.pk, source, each.session_key or each.trace_id)),
+            "session_key": each.session_key,
+            "known": each.facts,
+        }
+        for each in traces
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _ROUTE,
-            [
-                project.pk,
-                [each.trace_id for each in traces],
-                [
-                    session_id_of(project.pk, source, each.session_key or each.trace_id)
-                    for each in traces
-                ],
-                [each.session_key for each in traces],
-                [json_text(each.facts) for each in traces],
-            ],
-        )
+        cursor.execute(_ROUTE, [project.pk, json_text(named)])
         rows = cursor.fetchall()
     routes = {}
     for trace, stored_id, key, is_new in rows:
