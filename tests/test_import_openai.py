@@ -199,3 +199,11 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     error, _ = fail_import(tmp_path / "empty.jsonl", "openai", make_project())
     assert "the file is empty" in error
+
+
+def test_a_cost_that_is_not_told_is_computed(tmp_path: Path) -> None:
+    row = {"request": {"messages": TALK[:2]}, "response": make_completion(model="gpt-4.1")}
+    [session], _ = import_lines(tmp_path / "log.jsonl", "openai", row)
+    span = session.spans.get(kind="model")
+    assert (span.cost_from, span.cost_usd) == ("computed", session.cost_usd)
+    assert span.cost_usd is not None

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from django.db import DataError, transaction
 from django.db.models import Count, Sum
 
 from traces.errors import BadRecordError
+from traces.ingest.costs import with_cost
 from traces.ingest.importers import Reader
 from traces.ingest.importers.json_file import BadRow, Found, Row
 from traces.ingest.importers.reviewdesk import ExportedSession
@@ -14,6 +16,7 @@ from traces.ingest.importers.source import Source
 from traces.ingest.restoring import UNMATCHED, keep_unmatched, matches_of, restore
 from traces.ingest.store import StoreCounts, store_sessions
 from traces.models import Project, Session
+from traces.pricing import price_table
 from traces.records import SessionRecord
 from traces.redaction import masker_for
 
@@ -130,7 +133,7 @@ class Import:
     def _store_records(self, records: list[SessionRecord]) -> StoreCounts:
         exported = [record for record in records if isinstance(record, ExportedSession)]
         if not exported:
-            return store_sessions(project=self.project, records=records)
+            return store_sessions(project=self.project, records=self._with_costs(records))
         matches = matches_of(self.project)
         known = self._sessions(exported)
         kept = [keep_unmatched(record, matches) for record in exported]
@@ -142,6 +145,13 @@ class Import:
                 restore(session=stored[key], record=record, matches=matches)
                 self.num_unmatched += len(record.metadata.get(UNMATCHED, []))
         return counts
+
+    def _with_costs(self, records: list[SessionRecord]) -> list[SessionRecord]:
+        prices = price_table(self.project)
+        return [
+            replace(record, spans=tuple(with_cost(span, prices) for span in record.spans))
+            for record in records
+        ]
 
     def _sessions(self, records: list[ExportedSession]) -> dict[tuple[str, str], Session]:
         ids = [self._id_of(record) for record in records]

@@ -7,6 +7,7 @@ sessions: what belongs together is found out when they are stored.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from traces.errors import BadPayloadError, BadRecordError
 from traces.ingest.dialects import normalise
@@ -37,7 +38,7 @@ def read_otlp(source: Source) -> Iterator[tuple[Row, Request | BadRow]]:
             yield Row(row.line, source.share, None), row
             continue
         try:
-            decoded = decode_json_traces(object_at(row.value, "the request"))
+            decoded = decode_json_traces(_request(row.value))
         except (BadPayloadError, BadRecordError) as error:
             yield row, BadRow(row.line, str(error))
         except RecursionError:
@@ -45,3 +46,10 @@ def read_otlp(source: Source) -> Iterator[tuple[Row, Request | BadRow]]:
         else:
             spans = [normalise(span) for span in decoded.spans]
             yield row, Request(spans, decoded.num_rejected, decoded.problem)
+
+
+def _request(value: Any) -> dict[str, Any]:
+    request = object_at(value, "the request")
+    if "resourceSpans" not in request and "resource_spans" not in request:
+        raise BadRecordError("it has no resourceSpans, so it is no request of traces")
+    return request

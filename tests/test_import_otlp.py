@@ -1,0 +1,86 @@
+"""Importing OTLP in JSON: one request, many lines, gzip, and what cannot be read."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.factories import make_project
+from tests.importing import fail_import, run_import
+
+pytestmark = pytest.mark.django_db
+
+START = 1_772_445_600_000_000_000
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def make_wire(number: int, trace_id: str = TRACE, **overrides: Any) -> dict[str, Any]:
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "small-1"}
+    said |= {"gen_ai.conversation.id": "talk-7"} if number == 1 else {}
+    span = {
+        "traceId": trace_id,
+        "spanId": f"{number:016x}",
+        "parentSpanId": "" if number == 1 else f"{1:016x}",
+        "name": "chat small-1",
+        "kind": 3,
+        "startTimeUnixNano": str(START + number),
+        "endTimeUnixNano": str(START + number + 1_000_000_000),
+        "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in said.items()],
+    }
+    return {**span, **overrides}
+
+
+def make_request(*spans: Any) -> dict[str, Any]:
+    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": list(spans)}]}]}
+
+
+def test_lines_become_one_session_in_any_order(tmp_path: Path) -> None:
+    path, project = tmp_path / "spans.jsonl.gz", make_project()
+    lines = [json.dumps(make_request(make_wire(number))) for number in (3, 2, 1)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    totals, said, err = run_import(path, "otlp", project)
+    assert (totals, err) == ({"sessions": 1, "spans": 3, "rejected": 0}, "")
+    assert "3 spans are new, 0 were there already" in said
+    session = project.sessions.get()
+    assert (session.source, session.num_spans, session.model_names) == ("otlp", 3, ["small-1"])
+
+
+def test_importing_again_changes_nothing(tmp_path: Path) -> None:
+    path, project = tmp_path / "spans.json", make_project()
+    path.write_text(json.dumps(make_request(make_wire(1), make_wire(2)), indent=1))
+    first, _, _ = run_import(path, "otlp", project)
+    again, said, _ = run_import(path, "otlp", project)
+    assert first == again == {"sessions": 1, "spans": 2, "rejected": 0}
+    assert "0 spans are new, 2 were there already" in said
+
+
+def test_bad_lines_and_bad_spans_are_named(tmp_path: Path) -> None:
+    path, project = tmp_path / "spans.jsonl", make_project()
+    rows = [
+        make_request(make_wire(1), make_wire(2, spanId="12")),
+        {"resourceLogs": []},
+        {"resourceSpans": 7},
+        "{",
+        make_request(make_wire(3, startTimeUnixNano=str(2**63 - 10), endTimeUnixNano="0")),
+    ]
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
+    totals, _, err = run_import(path, "otlp", project)
+    assert totals == {"sessions": 1, "spans": 1, "rejected": 5}
+    for line in (1, 2, 3, 4, 5):
+        assert f"line {line}: left out: " in err
+
+
+def test_a_file_of_another_format_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"schema_version": "ATIF-v1.4", "steps": []}\n')
+    error, _ = fail_import(path, "otlp", make_project())
+    assert "It looks like the format atif" in error
+
+
+def test_otlp_chosen_as_another_format_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps(make_request(make_wire(1))) + "\n")
+    error, _ = fail_import(path, "openai", make_project())
+    assert "It looks like the format otlp" in error

@@ -1,0 +1,21 @@
+"""What a model call costs where its source does not say: from the project's price table."""
+
+from dataclasses import replace
+
+from traces.pricing import PriceTable
+from traces.records import SpanRecord, from_ns
+
+
+def with_cost(span: SpanRecord, prices: PriceTable) -> SpanRecord:
+    """Return the span with its computed cost; as it is where that is reported or unknown."""
+    if span.cost_usd is not None or not span.model:
+        return span
+    cost = prices.cost(
+        model=span.model,
+        input_tokens=span.input_tokens,
+        output_tokens=span.output_tokens,
+        cached_tokens=span.cached_tokens,
+        reasoning_tokens=span.reasoning_tokens,
+        at=from_ns(span.start_ns).date(),
+    )
+    return span if cost is None else replace(span, cost_usd=cost, cost_from="computed")
