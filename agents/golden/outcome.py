@@ -8,6 +8,9 @@ from traces.models import Span
 
 _END_MARKS = ("###STOP###", "###TRANSFER###", "###OUT-OF-SCOPE###")
 
+# Longer words come twice only because a call was sent on; shorter ones people do repeat.
+_MAX_REPEATED = 40
+
 Speaker = Literal["customer", "agent"]
 
 
@@ -92,15 +95,21 @@ def events_of(spans: Iterable[Span]) -> tuple[tuple[Event, ...], int]:
     Args:
         spans: In the order of their starts. Others than the customer's, the model's and the
             tools' are passed over, and so are calls that have no answer yet. A greeting that the
-            run was given and a model call that was tried again are no steps of the agent.
+            run was given and a model call that was tried again are no steps of the agent. Where
+            none is a customer's, as in a session that was received, what the model calls newly
+            heard are the customer's words.
     """
+    spans = list(spans)
+    hears = not any(span.kind == Span.Kind.CUSTOMER for span in spans)
     events: list[Event] = []
     step = 0
     for span in spans:
+        if hears and span.kind == Span.Kind.MODEL and (message := _heard(span, step, events)):
+            events.append(message)
         if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL} and not _is_no_step(span):
             step += 1
         event = _event(span, step)
-        if event is not None:
+        if event is not None and not (hears and _repeats(event, events)):
             events.append(event)
     return tuple(events), step
 
@@ -121,6 +130,26 @@ def without_end_marks(events: Iterable[Event]) -> tuple[Event, ...]:
         else:
             kept.append(event)
     return tuple(kept)
+
+
+def _heard(span: Span, step: int, events: list[Event]) -> Message | None:
+    """Return what people newly said to a model, unless another call heard the same."""
+    words = span.heard.strip()
+    if not words:
+        return None
+    said = [event.content for event in events if isinstance(event, Message)]
+    is_sent_on = len(words) > _MAX_REPEATED and words in said
+    if is_sent_on or (said and said[-1] == words):
+        return None
+    return Message("customer", words, step, span_id=span.span_id)
+
+
+def _repeats(event: Event, events: list[Event]) -> bool:
+    """Say whether the agent says what it just said: two libraries recorded the same call."""
+    last = next((each for each in reversed(events) if isinstance(each, Message)), None)
+    if last is None or not isinstance(event, Message):
+        return False
+    return (last.speaker, last.content) == (event.speaker, event.content)
 
 
 def _is_no_step(span: Span) -> bool:

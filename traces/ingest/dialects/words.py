@@ -5,7 +5,6 @@ from typing import Any
 
 from traces.ingest.dialects.literals import parsed
 from traces.ingest.dialects.messages import (
-    Message,
     answer_of,
     heard_in,
     is_definition,
@@ -14,6 +13,7 @@ from traces.ingest.dialects.messages import (
     tools_in,
 )
 from traces.ingest.dialects.parts import call_of
+from traces.ingest.dialects.shapes import Message
 from traces.ingest.dialects.taken import Taken
 from traces.ingest.wire import WireEvent
 
