@@ -5,9 +5,27 @@ import uuid
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from traces.models.project import Project
+
+# What a filter of the list compares, and no long text.
+LISTED = (
+    "is_golden",
+    "status",
+    "agent_name",
+    "version_name",
+    "source",
+    "num_errors",
+    "num_steps",
+    "cost_usd",
+    "first_ns",
+    "last_ns",
+    "working_ns",
+    "input_tokens",
+    "output_tokens",
+)
 
 
 class Session(models.Model):
@@ -97,10 +115,50 @@ class Session(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["project", "-started_at", "-id"], name="session_newest_first"),
+            # The list, newest first. It carries what the list is filtered by, so that even a filter
+            # that no other index answers is decided without reading the rows themselves, which
+            # hold whole conversations: 0.2 s for a million sessions instead of 5.
+            models.Index(
+                fields=["project", "-started_at", "-id"], name="session_list", include=LISTED
+            ),
+            # What is often looked for and long past: PostgreSQL's planner takes every value for
+            # spread over all time, and would walk there from the newest session on.
+            models.Index(
+                fields=["project", "version_name", "-started_at", "-id"],
+                name="session_version",
+                include=["is_golden"],
+            ),
+            models.Index(
+                fields=["project", "agent_name", "-started_at", "-id"],
+                name="session_agent",
+                include=["is_golden"],
+            ),
+            models.Index(
+                fields=["project", "status", "-started_at", "-id"],
+                name="session_unusual",
+                include=["is_golden"],
+                condition=Q(status__in=["running", "waiting", "failed", "cancelled"]),
+            ),
+            # Numbers that few sessions reach; where many do, the walk meets them soon.
+            models.Index(fields=["project", "cost_usd"], name="session_cost"),
+            models.Index(
+                fields=["project", "num_errors"],
+                name="session_errors",
+                condition=Q(num_errors__gt=0),
+            ),
+            # In microseconds: the difference of any two nanoseconds does not fit a number.
+            models.Index(
+                F("project"), F("last_ns") / 1000 - F("first_ns") / 1000, name="session_took"
+            ),
+            models.Index(
+                F("project"),
+                Coalesce(F("input_tokens") + F("output_tokens"), "input_tokens", "output_tokens"),
+                name="session_tokens",
+            ),
             models.Index(fields=["project", "customer"], name="session_customer"),
             GinIndex(fields=["said_vector"], name="session_said"),
             GinIndex(fields=["tools"], name="session_tools"),
+            GinIndex(fields=["model_names"], name="session_models"),
             # Few rows: those that housekeeping may have to close.
             models.Index(
                 fields=["received_at"],

@@ -44,7 +44,8 @@ _COLUMNS = {"agent": "agent_name", "version": "version_name"}
 _LISTS = {"tool": "tools", "model": "model_names"}
 _NUMBERS = {"cost": "cost_usd", "errors": "num_errors", "steps": "num_steps"}
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
-TOOK_NS = F("last_ns") - F("first_ns")
+# As the indexes session_took and session_tokens have them.
+TOOK_US = F("last_ns") / 1000 - F("first_ns") / 1000
 TOKENS = Coalesce(
     F("input_tokens") + F("output_tokens"),
     F("input_tokens"),
@@ -137,7 +138,7 @@ def _tokens(term: Term, value: str, project: Project, now: datetime) -> Q:
 
 
 def _took(term: Term, value: str, project: Project, now: datetime) -> Q:
-    return Q(_COMPARISONS[term.op](TOOK_NS, duration_ms(value) * 1_000_000))
+    return Q(_COMPARISONS[term.op](TOOK_US, duration_ms(value) * 1000))
 
 
 def _working(term: Term, value: str, project: Project, now: datetime) -> Q:

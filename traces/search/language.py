@@ -208,9 +208,11 @@ def _read_word(text: str, at: int) -> tuple[int, *tuple[Word | Problem, ...]]:
     if end < 0:
         inner = " ".join(text[at + 1 :].split())
         problem = Problem(text[begin:].strip(), 'the quote has no end; close it with ".')
-        return (len(text), problem, *([Word(inner, True, is_negated)] if inner else []))
+        return (
+            (len(text), problem, Word(inner, True, is_negated)) if inner else (len(text), problem)
+        )
     inner = " ".join(text[at + 1 : end].split())
-    return (end + 1, *([Word(inner, True, is_negated)] if inner else []))
+    return (end + 1, Word(inner, True, is_negated)) if inner else (end + 1,)
 
 
 def _unknown(name: str) -> str:

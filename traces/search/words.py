@@ -14,22 +14,23 @@ _LEXEME = re.compile(r"[^\s'&|!():*<>\\]+")
 def search_query(words: Iterable[Word]) -> SearchQuery | None:
     """Return a query for texts with all of these words; None where none can be searched.
 
-    A word finds every word that begins with it, so that one may stop typing; a phrase finds its
-    words side by side, exactly, unless its last one ends in `*`.
+    The last word finds every word that begins with it, so that one may stop typing, and so does
+    any that ends in `*`; a phrase finds its words side by side. Not every word does: for a
+    beginning the text index has to read all sessions of all words that begin so, where it skips
+    through those of a whole word (`refund kettle` at a million sessions: 270 ms, then 30).
     """
-    parts = [part for word in list(words)[:MAX_WORDS] if (part := _part(word))]
+    known = list(words)[:MAX_WORDS]
+    last = next((word for word in reversed(known) if not word.is_negated), None)
+    parts = [part for word in known if (part := _part(word, begins=word is last))]
     return SearchQuery(" & ".join(parts), search_type="raw", config="simple") if parts else None
 
 
-def _part(word: Word) -> str:
+def _part(word: Word, *, begins: bool) -> str:
     lexemes = _LEXEME.findall(word.text)[:MAX_WORDS]
     if not lexemes:
         return ""
-    if word.is_phrase:
-        quoted = [f"'{lexeme}'" for lexeme in lexemes]
-        if word.text.rstrip().endswith("*"):
-            quoted[-1] += ":*"
-        part = " <-> ".join(quoted)
-    else:
-        part = " & ".join(f"'{lexeme}':*" for lexeme in lexemes)
+    quoted = [f"'{lexeme}'" for lexeme in lexemes]
+    if word.text.endswith("*") or (begins and not word.is_phrase):
+        quoted[-1] += ":*"
+    part = (" <-> " if word.is_phrase else " & ").join(quoted)
     return f"!({part})" if word.is_negated else f"({part})"

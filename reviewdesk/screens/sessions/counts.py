@@ -1,6 +1,5 @@
 """How many sessions match: counted up to a bound, estimated by the planner above it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 
+from reviewdesk.screens.sessions.sorting import expected_rows
 from reviewdesk.templatetags.desk import short_count
 from traces.models import Session
 
@@ -95,16 +95,10 @@ def counts_of(
         if num is not None and num <= MAX_COUNT:
             found[text] = Count(num)
         else:
-            found[text] = Count(max(estimate(sessions), num or 0), is_estimate=True)
+            found[text] = Count(max(expected_rows(sessions), num or 0), is_estimate=True)
         if is_cached and (is_slow or found[text].value >= CACHED_FROM):
             cache.set(keys[text], found[text], _CACHED_S)
     return found
-
-
-def estimate(sessions: QuerySet[Session]) -> int:
-    """Return how many rows the planner expects."""
-    plan = json.loads(sessions.order_by().values("pk").explain(format="json"))
-    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def _counted(wanted: Mapping[str, QuerySet[Session]]) -> dict[str, int]:
@@ -122,7 +116,9 @@ def _counted(wanted: Mapping[str, QuerySet[Session]]) -> dict[str, int]:
 
 
 def _count_together(wanted: Mapping[str, QuerySet[Session]]) -> dict[str, int]:
-    names, parts, values = [], [], []
+    names: list[str] = []
+    parts: list[str] = []
+    values: list[object] = []
     for text, sessions in wanted.items():
         few = sessions.order_by().values("pk")[: MAX_COUNT + 1]
         try:

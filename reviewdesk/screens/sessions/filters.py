@@ -138,7 +138,8 @@ def read_filter(data: QueryDict) -> SessionFilter:
     parts += [term for name, term in _FLAGS.items() if data.get(name)]
     asked = parse(" ".join(part for part in parts if part))
     if "age" in data:
-        age = _OLD_AGES.get(data["age"], data["age"])
+        given = data.get("age", "")
+        age = _OLD_AGES.get(given, given)
         asked = asked.without("age")
         found = parse(f"age<{age}") if age else Query()
         asked = replace(

@@ -47,6 +47,11 @@ class Page:
     newer: str
     older: str
 
+    @property
+    def num_all(self) -> int | None:
+        """Return how many sessions there are where all are on this page; else None."""
+        return None if self.newer or self.older else len(self.rows)
+
 
 def page_of(
     project: Project,

@@ -36,20 +36,22 @@ class Tab:
     view: SavedView | None = None
 
 
-def tabs_of(project: Project, current: SessionFilter, person: User) -> tuple[list[Tab], Count]:
+def tabs_of(
+    project: Project, current: SessionFilter, person: User, *, num_known: int | None = None
+) -> tuple[list[Tab], Count]:
     """Return the tabs with their counts, and how many sessions the current filter finds.
 
-    One query for the views, and one for all counts that are small.
+    One query for the views, one for the counts of the tabs and one for the current filter, unless
+    that is `num_known` already.
     """
     usual = [(title, filter_of(text), None) for title, text in USUAL]
     saved = [(view.name, filter_of_view(view), view) for view in views_for(project, person)]
-    asked = {each.text: each for _, each, _ in (*usual, *saved[:MAX_VIEWS])} | {
-        current.text: current
-    }
-    counts = counts_of(
-        {text: each.apply(project.sessions.all(), project) for text, each in asked.items()},
-        project_id=project.pk,
-    )
+    asked = {each.text: each for _, each, _ in (*usual, *saved[:MAX_VIEWS])}
+    counts = _counts(project, asked)
+    if current.text not in counts and num_known is not None:
+        counts[current.text] = Count(num_known)
+    elif current.text not in counts:
+        counts |= _counts(project, {current.text: current})
     is_saved = any(current.view == each.view and current.text == each.text for _, each, _ in saved)
     tabs = [
         Tab(
@@ -62,6 +64,11 @@ def tabs_of(project: Project, current: SessionFilter, person: User) -> tuple[lis
         for title, each, view in (*usual, *saved)
     ]
     return tabs, counts[current.text]
+
+
+def _counts(project: Project, asked: dict[str, SessionFilter]) -> dict[str, Count]:
+    found = {text: each.apply(project.sessions.all(), project) for text, each in asked.items()}
+    return counts_of(found, project_id=project.pk)
 
 
 def filter_of_view(view: SavedView) -> SessionFilter:

@@ -39,7 +39,7 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
     chosen = read_filter(request.GET)
     columns = chosen.columns or remembered_columns(request) or USUAL
     page = _page(request, project, chosen, columns)
-    tabs, num_found = tabs_of(project, chosen, request.user)
+    tabs, num_found = tabs_of(project, chosen, request.user, num_known=page and page.num_all)
     context = {
         "project": project,
         "chosen": chosen,
