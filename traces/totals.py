@@ -19,6 +19,14 @@ _FIRST_WORDS = (
     rf"left(btrim(regexp_replace(left({_WANTED}, 2000), '\s+', ' ', 'g')), {TITLE_LIMIT})"
 )
 
+
+def _fact(name: str) -> str:
+    return (
+        f"{name} = CASE WHEN session.received_at IS NULL THEN session.{name} "
+        f"ELSE coalesce(known.facts ->> '{name}', '') END"
+    )
+
+
 # What only sessions have whose spans came one by one: they have ended when a root has, unless one
 # still runs, and their traces know what their spans say of them. All others keep what they have.
 _STATUS = """CASE
@@ -35,10 +43,9 @@ _RECEIVED = f"""status = {_STATUS},
             + make_interval(secs => mod(totals.last_ns, 1000000000) / 1000 / 1000000.0)
         END,
     received_at = CASE WHEN session.received_at IS NOT NULL THEN clock_timestamp() END,
-    agent_name = coalesce(known.facts ->> 'agent_name', session.agent_name),
-    version_name = coalesce(known.facts ->> 'version_name', session.version_name),
-    customer = coalesce(known.facts ->> 'customer', session.customer),
-    metadata = session.metadata || coalesce(known.metadata, '{{}}')"""
+    {", ".join(_fact(name) for name in ("agent_name", "version_name", "customer"))},
+    metadata = CASE WHEN session.received_at IS NULL THEN session.metadata
+        ELSE coalesce(known.metadata, '{{}}') END"""
 
 # One pass over the sessions' spans by their primary key. `first_ns` prunes older partitions: it is
 # never later than the earliest span, because every writer keeps it so.

@@ -234,6 +234,6 @@ def _merge(cursor: CursorWrapper, rows: list[list[Any]]) -> int:
 
 
 def _copy(cursor: CursorWrapper, table: str, rows: list[list[Any]]) -> None:
-    with cursor.copy(_COPY.format(table)) as copy:
+    with connection.wrap_database_errors, cursor.copy(_COPY.format(table)) as copy:
         for row in rows:
             copy.write_row(row)
