@@ -18,7 +18,7 @@ from tests.factories import (
     model_span,
     tool_span,
 )
-from traces.models import Session, Span
+from traces.models import Emitter, Session, Span
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +95,107 @@ def test_an_edited_call_shows_both_arguments_wherever_it_is_shown(client, projec
     payload = page(client, session, url + "?part=payload", **{"HX-Request": "true"})
     for text in (page(client, session), page(client, session, url), payload):
         assert text.index("done so") < text.index("Proposed") < text.rindex("asked so")
+
+
+def test_large_values_are_shown_in_parts(client, project):
+    rows = [f"row {n} {n * 7919 % 10007}" for n in range(20_000)]
+    large = tool_span("export", result=rows, at=1)
+    session = make_session(project, [customer_span("Hi"), large])
+    url = f"spans/{large.span_id}/"
+    first = page(client, session, url)
+    assert len(first) < 260_000
+    assert "1 to 100,000" in first
+    assert "Part before" not in first
+    second = page(client, session, f"{url}part/output/?from=100000", **{"HX-Request": "true"})
+    assert "100,001 to 200,000" in second
+    assert second.strip().startswith('<section class="session-part" id="part-output">')
+    assert "Part before" in second
+    alone = page(client, session, f"{url}part/output/?from=999999999")
+    assert "<html" in alone
+    assert "Load the next part" not in alone
+    assert client.get(f"/p/shop/sessions/{session.pk}/{url}part/nothing/").status_code == 404
+
+
+def test_opentelemetry_cost_and_masked_values_are_told(client, project):
+    spans = [
+        model_span(
+            "Hi",
+            cost_from="reported",
+            cached_tokens=40,
+            reasoning_tokens=5,
+            trace_id="0af7651916cd43dd8448eb211c80319c",
+            otel={"events": [{"name": "gen_ai.choice", "time_ns": 1, "attributes": {}}]},
+        )
+    ]
+    session = make_session(project, spans)
+    emitter = Emitter.objects.create(
+        project=project, digest="0" * 64, scope={"name": "my.tracer"}, resource={"host": "h1"}
+    )
+    Span.objects.filter(session=session, span_id=spans[0].span_id).update(
+        emitter_id=emitter.pk, masked={"email": 2}
+    )
+    text = page(client, session, f"spans/{spans[0].span_id}/")
+    for words in (
+        "reported by the source",
+        "40 cached, 5 reasoning",
+        "2 email",
+        "0af7651916cd43dd8448eb211c80319c",
+        "gen_ai.choice",
+        "my.tracer",
+        "h1",
+    ):
+        assert words in text
+
+
+def test_unseen_characters_are_written_out(client, project):
+    spans = [customer_span("a\u202egnp.exe\u200b")]
+    session = make_session(project, spans)
+    text = page(client, session, f"spans/{spans[0].span_id}/").split('class="session-json"')[1]
+    assert "\\u202egnp.exe\\u200b" in text
+
+
+def test_a_span_is_a_file_and_a_command(client, project):
+    messages = [{"role": "user", "content": "it's $(touch x) `id` !!\n'"}]
+    spans = [
+        customer_span("Hi"),
+        model_span("Hello", at=1, input={"messages": messages, "new": 0, "tools": []}),
+    ]
+    session = make_session(project, spans)
+    base = f"/p/shop/sessions/{session.pk}/"
+    answer = client.get(f"{base}spans/{spans[1].span_id}/json/")
+    assert answer["Content-Disposition"] == f'attachment; filename="span-{spans[1].span_id}.json"'
+    assert answer.json()["input"]["messages"] == messages
+    command = client.get(f"{base}spans/{spans[1].span_id}/curl/")
+    assert command["Content-Type"].startswith("text/plain")
+    assert client.get(f"{base}spans/{spans[0].span_id}/curl/").status_code == 404
+    whole = client.get(f"{base}curl/").content.decode()
+    assert f"http://testserver/api/v1/sessions/{session.pk}" in whole
+
+
+def test_strangers_reach_no_span_and_nothing_is_posted(project):
+    spans = [model_span("x", input={"messages": [{"role": "user", "content": "y"}], "new": 0})]
+    session = make_session(project, spans)
+    base = f"/p/shop/sessions/{session.pk}/"
+    stranger, member = client_as(Role.LEAD, make_project()), client_as(Role.VIEWER, project)
+    step = f"spans/{spans[0].span_id}/"
+    for path in ("curl/", step, f"{step}json/", f"{step}curl/", f"{step}part/input/"):
+        assert stranger.get(base + path).status_code == 404
+        assert member.get(base + path).status_code == 200
+        assert member.post(base + path).status_code == 405
+
+
+@pytest.mark.parametrize("start_ns", [0, 4_102_444_800 * 10**9, 9 * 10**18])
+def test_times_far_away_are_shown(client, project, start_ns):
+    session = make_session(project, [model_span("Hi", start_ns=start_ns)])
+    for view in ("steps", "timeline"):
+        assert "Hi" in page(client, session, f"?view={view}")
+
+
+def test_session_without_spans_is_shown(client, project):
+    session = make_session(project)
+    Span.objects.filter(session=session).delete()
+    for view in ("steps", "timeline"):
+        assert "This session has no steps" in page(client, session, f"?view={view}&find=x")
 
 
 def test_unknown_span_is_not_found(client, project):

@@ -32,9 +32,10 @@ def candidates_for(session: Session) -> list[Candidate]:
             alike |= Q(**{name: text})
     if not alike:
         return []
-    newest = session.project.sessions.order_by("-started_at", "-id").values("pk")[:MAX_LOOKED_AT]
+    newest = Session.objects.filter(project=session.project_id)
+    newest = newest.order_by("-started_at", "-id")[:MAX_LOOKED_AT]
     found = (
-        Session.objects.filter(alike, pk__in=newest)
+        Session.objects.filter(alike, pk__in=newest.values("pk"))
         .exclude(pk=session.pk)
         .defer("said", "said_vector")
         .order_by("-started_at")[: MAX_SHOWN * 4]

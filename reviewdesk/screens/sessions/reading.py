@@ -133,7 +133,7 @@ def read_session(
     *,
     focus: str = "",
     first: int | None = None,
-    size: int = WINDOW,
+    size: int | None = None,
     with_timeline: bool = False,
 ) -> Reading:
     """Read the window around `focus` (a span id), from line `first`, or where most matters.
@@ -146,7 +146,7 @@ def read_session(
     tree = lay_out(outlines[:MAX_OUTLINE], _decided(approvals))
     num_rows = len(tree.order)
     begin = _begin(session, tree, focus, first)
-    end = begin + size
+    end = begin + (size or WINDOW)
     rows = tree.window(begin, end)
     is_received = session.source not in _OWN
     details = details_of(session, [row.span for row in rows], _opening(outlines))
