@@ -20,6 +20,7 @@ from reviewdesk.screens.sessions.reading import (
 )
 from traces.clean import clean_text
 from traces.models import Session
+from traces.scores import scores_of
 
 VIEWS = ("steps", "timeline")
 _LIVE = (Session.Status.RUNNING, Session.Status.WAITING)
@@ -55,6 +56,7 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "first_wrong": _first_wrong(panel),
         "own_words": told(panel.label) if panel.label and panel.is_completed else [],
         "others": [(label, told(label)) for label in panel.others],
+        "scores": scores_of(session),
         "done": _uuid(request.GET.get("done", "")),
         "may_promote": may(request, Permission.PROMOTE),
         "promoters": roles_with(Permission.PROMOTE),
