@@ -205,7 +205,7 @@ def test_fragment_brings_counts_and_tokens_out_of_band(client, project):
     answer = client.get("/p/shop/sessions/?outcome=none", headers={"HX-Request": "true"})
     page = answer.content.decode()
     assert page.strip().startswith('<form class="desk-results" id="results"')
-    assert page.count('hx-swap-oob="true"') == 3
+    assert page.count('hx-swap-oob="true"') == 4
     restored = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
     assert "hx-swap-oob" not in client.get("/p/shop/sessions/", headers=restored).content.decode()
 

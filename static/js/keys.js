@@ -88,6 +88,10 @@
       heading(list, "Everywhere");
       for (const link of links) line(list, `o ${link.dataset.go}`, words(link));
     } else heading(list, "Everywhere");
+    for (const more of document.querySelectorAll("[data-help-also]")) {
+      heading(list, more.dataset.helpAlso);
+      for (const entry of more.querySelectorAll("dt")) list.append(entry.cloneNode(true), entry.nextElementSibling.cloneNode(true));
+    }
     if (single) line(list, "?", "This help");
     line(list, "Esc", "Close, leave the field");
     help.showModal();

@@ -23,6 +23,7 @@ from reviewdesk.screens.sessions.listing import Page, page_of
 from reviewdesk.screens.sessions.menus import menu_of_ages, menu_of_sorts
 from reviewdesk.screens.sessions.selection import MAX_SELECTED
 from reviewdesk.screens.sessions.tabs import tabs_of
+from traces.export import EXPORTS
 from traces.label_sets import Choice, questions_of
 from traces.labels import current_label_set
 from traces.models import Project
@@ -110,6 +111,7 @@ def _choices(request: HttpRequest, project: Project, chosen: SessionFilter) -> d
         "on_title": titles[1] if is_by_time else "On",
         "all_columns": COLUMNS.values(),
         "fields": FIELDS,
+        "formats": [(key, form.title) for key, form in EXPORTS.items()],
         "in_queue": queues[0] if len(queues) == 1 and "*" not in queues[0] else "",
         "link_query": f"?{chosen.query}" if chosen.query else "",
         "max_selected": MAX_SELECTED,
