@@ -30,6 +30,9 @@ class Permission(StrEnum):
     WRITE_VERSIONS = "write versions and request their release"
     DECIDE_RELEASES = "approve or refuse releases, roll back"
     RAISE_AUTONOMY = "raise a tool's autonomy, lift a ceiling"
+    SEE_MASKED = "see what was masked in a session, by kind and count"
+    SET_PRICES = "set model prices and recompute costs"
+    KEEP_DATA = "set masking and retention, delete a person's data"
     ADMINISTER = "manage members, roles and API keys"
 
 
@@ -45,6 +48,9 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.WRITE_VERSIONS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.DECIDE_RELEASES: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.RAISE_AUTONOMY: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.SEE_MASKED: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.SET_PRICES: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.KEEP_DATA: frozenset({Role.ADMIN}),
     Permission.ADMINISTER: frozenset({Role.ADMIN}),
 }
 

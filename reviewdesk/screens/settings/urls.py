@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewdesk.screens.settings import actions, views
+from reviewdesk.screens.settings import actions, masking, prices, retention, views
 
 app_name = "settings"
 urlpatterns = [
@@ -18,5 +18,18 @@ urlpatterns = [
     path("project/rename/", actions.rename_project, name="rename_project"),
     path("project/create/", actions.create_project, name="create_project"),
     path("labels/", views.label_set, name="labels"),
+    path("masking/", masking.masking, name="masking"),
+    path("masking/set/", masking.set_masking, name="set_masking"),
+    path("masking/try/", masking.try_masking, name="try_masking"),
+    path("retention/", retention.retention, name="retention"),
+    path("retention/preview/", retention.preview_retention, name="preview_retention"),
+    path("retention/set/", retention.set_retention, name="set_retention"),
+    path("retention/find/", retention.find_customer, name="find_customer"),
+    path("retention/erase/", retention.erase_customer, name="erase_customer"),
+    path("prices/", prices.prices, name="prices"),
+    path("prices/progress/", prices.repricing, name="repricing"),
+    path("prices/set/", prices.set_price, name="set_price"),
+    path("prices/<int:pk>/remove/", prices.remove_price, name="remove_price"),
+    path("prices/recompute/", prices.recompute_costs, name="recompute_costs"),
     path("audit/", views.audit, name="audit"),
 ]

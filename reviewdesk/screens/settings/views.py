@@ -29,6 +29,9 @@ TABS = (
     ("keys", "API keys", "key"),
     ("project", "Project", "folder"),
     ("labels", "Label set", "tag"),
+    ("masking", "Masking", "eye-off"),
+    ("retention", "Retention", "archive"),
+    ("prices", "Prices", "coin"),
     ("audit", "Audit trail", "history"),
 )
 MEMBERS, KEYS, PROJECT = (f"settings/{name}.html" for name in ("members", "keys", "project"))
