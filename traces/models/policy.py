@@ -57,7 +57,9 @@ class ModelPrice(models.Model):
     """What the models of one name cost from a day on, in US dollars per million tokens."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="model_prices")
-    pattern = models.CharField(max_length=200, help_text="The model's whole name; * stands for anything.")
+    pattern = models.CharField(
+        max_length=200, help_text="The model's whole name; * stands for anything."
+    )
     starts_on = models.DateField(help_text="From this day (UTC) on, until a later row's.")
     input_usd = models.DecimalField(max_digits=12, decimal_places=6)
     cached_input_usd = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
