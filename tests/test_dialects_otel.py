@@ -272,3 +272,14 @@ def test_no_attribute_is_too_odd_to_be_read(attributes):
     span = record(attributes)
     assert span.kind in {"model", "tool", "agent", "other"}
     assert span.trace_id == "a" * 32
+
+
+@pytest.mark.parametrize("inner", ["kwargs", "message", "content", "body"])
+def test_message_in_a_message_without_end_is_kept_as_it_is(inner):
+    value = {"role": "user", "content": "Hello"}
+    for _ in range(700):
+        value = {"lc": 1, "type": "tool", "event.name": "gen_ai.choice", inner: value}
+    text = json.dumps(value)
+    assert record({"gen_ai.operation.name": "chat", "gen_ai.input.messages": text}).kind == "model"
+    tool = record({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.result": text})
+    assert tool.output is not None

@@ -12,7 +12,7 @@ from traces.ingest.dialects.shapes import ROLES, Message, found_in, words
 
 MAX_MESSAGES = 5_000
 _MAX_PREFILL = 60
-_TALKERS = {"system", "user", "assistant"}
+_TALKERS = ("system", "user", "assistant")
 _TRANSCRIPT = re.compile(r"^(system|developer|user|assistant|tool): ", re.MULTILINE)
 
 

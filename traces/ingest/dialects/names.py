@@ -129,6 +129,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "agent": (
         "gen_ai.agent.name",
+        "gen_ai.workflow.name",
         "agent.name",
         "graph.node.id",
         "agent_name",
@@ -154,6 +155,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "gcp.vertex.agent.tool_call_args",
         "ai.toolCall.args",
         "ai.toolCall.input",
+        "gen_ai.tool.input",
         "tool_arguments",
         "tool_call.function.arguments",
     ),
@@ -163,6 +165,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "gcp.vertex.agent.tool_response",
         "ai.toolCall.result",
         "ai.toolCall.output",
+        "gen_ai.tool.output",
         "tool_response",
     ),
     "system": ("gen_ai.system_instructions", "gen_ai.request.instructions", "ai.prompt.system"),
@@ -174,6 +177,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "request": (
         "gen_ai.input.messages",
+        "gen_ai.request.messages",
         "ai.prompt.messages",
         "pydantic_ai.all_messages",
         "all_messages_events",
@@ -187,8 +191,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "gen_ai.completion",
         "gcp.vertex.agent.llm_response",
     ),
-    "said": ("ai.response.text", "ai.response.object", "final_result"),
-    "called": ("ai.response.toolCalls",),
+    "said": ("gen_ai.response.text", "ai.response.text", "ai.response.object", "final_result"),
+    "called": (
+        "gen_ai.response.tool_calls",
+        "ai.response.toolCalls",
+    ),
     "reasoned": ("ai.response.reasoning", "ai.response.reasoningText"),
     "input": (
         "input.value",
@@ -197,7 +204,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "ai.prompt",
         "mlflow.spanInputs",
         "llm.prompts",
-        "lk.input_text",
+        "gen_ai.retrieval.query.text",
         "langfuse.trace.input",
     ),
     "output": (
@@ -205,6 +212,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "traceloop.entity.output",
         f"{_OBSERVATION}.output",
         "mlflow.spanOutputs",
+        "gen_ai.retrieval.documents",
         "langfuse.trace.output",
     ),
     "input_type": ("input.mime_type",),

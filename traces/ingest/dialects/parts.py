@@ -69,23 +69,23 @@ def call_of(value: Any) -> dict[str, Any] | None:
     return {"id": plain(call_id), "name": plain(name), "arguments": _arguments(said)}
 
 
-def result_of(value: Any) -> Any:
+def result_of(value: Any, depth: int = 8) -> Any:
     """Return a tool's result as JSON: unpacked from text blocks and message objects around it."""
     value = None if value == "null" else parsed(value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and depth:
         kwargs = value.get("kwargs")
         if value.get("lc") and isinstance(kwargs, dict):
-            return result_of(kwargs.get("content"))
-        if set(value) == {"type", "value"} or value.get("type") in {"tool", "ToolMessage"}:
-            return result_of(value.get("value", value.get("content")))
+            return result_of(kwargs.get("content"), depth - 1)
+        if set(value) == {"type", "value"} or value.get("type") in ("tool", "ToolMessage"):
+            return result_of(value.get("value", value.get("content")), depth - 1)
         if value.get("type") == "function_result" and "result" in value:
-            return result_of(value["result"])
+            return result_of(value["result"], depth - 1)
         if isinstance(value.get("content"), list) and set(value) <= {
             "content",
             "isError",
             "is_error",
         }:
-            return result_of(value["content"])
+            return result_of(value["content"], depth - 1)
     if isinstance(value, list) and value and all(map(_is_text_block, value)):
         return parsed("\n".join(str(block.get("text", "")) for block in value))
     return value

@@ -30,6 +30,8 @@ ROLES = {
     "functionexecutionresultmessage": "tool",
     "ipython": "tool",
 }
+# Messages stand in messages, but not without end.
+_MAX_DEPTH = 8
 _KNOWN_ROLES = {"system", "user", "assistant", "tool"}
 _TOOL_ROLES = {"tool", "function", "ipython"}
 _EVENT_ROLES = {
@@ -39,7 +41,8 @@ _EVENT_ROLES = {
     "gen_ai.tool.message": "tool",
     "gen_ai.choice": "assistant",
 }
-_ITEMS = {
+# Tuples, because what is looked for may be a list.
+_ITEMS = (
     "function_call",
     "function_call_output",
     "reasoning",
@@ -47,7 +50,7 @@ _ITEMS = {
     "tool_use",
     "tool_result",
     "mcp_call",
-}
+)
 # Where a request or a response of some API holds its messages.
 _LISTS = ("messages", "contents", "input", "prompt", "prompts", "choices", "candidates", "output")
 _INNER = ("new_message", "message", "content", "generations", "response", "args")
@@ -63,7 +66,7 @@ def found_in(value: Any, role: str, depth: int = 6) -> list[Message]:
         if value and all(_is_part(each) for each in value):
             return _messages(role, sort_parts(value), {})
         return [message for each in value for message in found_in(parsed(each), role, depth - 1)]
-    if value.get("event.name") in _EVENT_ROLES:
+    if plain(value.get("event.name")) in _EVENT_ROLES:
         return _of_event(value)
     if _is_message(value):
         return _of_message(value, role)
@@ -99,28 +102,28 @@ def _is_part(value: Any) -> bool:
     if not isinstance(value, dict) or "role" in value:
         return False
     is_call = "toolCallId" in value and "toolName" in value
-    return is_call or value.get("type") in {"text", "thinking", "tool_use", "tool-call"}
+    return is_call or value.get("type") in ("text", "thinking", "tool_use", "tool-call")
 
 
-def _of_event(value: dict[str, Any]) -> list[Message]:
-    role = _EVENT_ROLES[value["event.name"]]
+def _of_event(value: dict[str, Any], depth: int = _MAX_DEPTH) -> list[Message]:
+    role = _EVENT_ROLES[plain(value["event.name"])]
     inner = parsed(value.get("message"))
     body = parsed(value.get("body"))
     if isinstance(inner, dict):
         return _of_message({**inner, "role": inner.get("role") or role}, role)
-    if isinstance(body, dict):
-        return _of_event({**body, "event.name": value["event.name"]})
+    if isinstance(body, dict) and depth:
+        return _of_event({**body, "event.name": value["event.name"]}, depth - 1)
     return _of_message({**value, "role": value.get("role") or role}, role)
 
 
-def _of_message(value: dict[str, Any], default: str) -> list[Message]:
-    if isinstance(value.get("kwargs"), dict) and value.get("lc"):
+def _of_message(value: dict[str, Any], default: str, depth: int = _MAX_DEPTH) -> list[Message]:
+    if isinstance(value.get("kwargs"), dict) and value.get("lc") and depth:
         names = value.get("id")
         kind = str(names[-1]) if isinstance(names, list) and names else ""
-        return _of_message({"type": kind, **value["kwargs"]}, default)
+        return _of_message({"type": kind, **value["kwargs"]}, default, depth - 1)
     inner = value.get("message")
-    if isinstance(inner, dict):
-        return _of_message(inner, default)
+    if isinstance(inner, dict) and depth:
+        return _of_message(inner, default, depth - 1)
     if value.get("type") in _ITEMS and "role" not in value:
         return _messages("assistant", sort_parts([value]), {}, is_item=True)
     if value.get("kind") in ("request", "response") and isinstance(value.get("parts"), list):

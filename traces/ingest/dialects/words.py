@@ -56,8 +56,7 @@ def words_of(
     answer = answer_of(response)
     if answer and messages and _is_same(messages[-1], answer):
         messages.pop()
-    _add_vercel(taken, answer)
-    return messages, answer, tools
+    return messages, _with_rest(taken, answer), tools
 
 
 def model_input(messages: list[Message], tools: list[Any]) -> tuple[dict[str, Any] | None, str]:
@@ -154,15 +153,18 @@ def with_system(taken: Taken, messages: list[Message]) -> list[Message]:
     return [{**each, "role": "system"} for each in instructions] + messages
 
 
-def _add_vercel(taken: Taken, answer: Message | None) -> None:
+def _with_rest(taken: Taken, answer: Message | None) -> Message | None:
+    """Add calls and reasoning that stand in attributes of their own."""
     calls = parsed(taken.peek("called"))
-    if isinstance(calls, list) and answer is not None and not answer.get("tool_calls"):
+    if isinstance(calls, list) and calls and not (answer and answer.get("tool_calls")):
         taken.take("called")
-        answer["tool_calls"] = [call for each in calls if (call := call_of(each))]
+        found = [call for each in calls if (call := call_of(each))]
+        answer = {**(answer or {"content": None}), "tool_calls": found}
     reasoned = taken.peek("reasoned")
     if isinstance(reasoned, str) and answer is not None and reasoned:
         taken.take("reasoned")
         answer["reasoning"] = reasoned
+    return answer
 
 
 def _of_events(events: Sequence[WireEvent]) -> tuple[list[Message], list[Message]]:
