@@ -4,6 +4,8 @@ import itertools
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -11,6 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
+from reviewdesk.people.roles import Role
+from tests.factories import client_as
 from tests.test_otlp_decode import SPAN_ID, START, TRACE_ID, hexed, request_of
 from tests.test_otlp_http import Sender
 from traces.ingest.late import KEEP_DAYS
@@ -262,3 +266,28 @@ def test_projects_do_not_meet():
     send(theirs, logs_of(ASKED, evaluation()))
     assert Span.objects.get(session__project=mine.project).input is None
     assert scores_of(Session.objects.get(project=mine.project)) == []
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER])
+def test_session_page_tells_evaluations_from_labels(role):
+    sender = Sender()
+    shout = "<script>alert(1)</script>"
+    send(sender, request_of(), logs_of(evaluation(explanation=shout)))
+    session = Session.objects.get(project=sender.project)
+    page = client_as(role, sender.project).get(f"/p/{sender.project.slug}/sessions/{session.pk}/")
+    text = page.content.decode()
+    assert "1 evaluation from outside" in text
+    assert "By programs, not by people" in text
+    assert shout not in text
+
+
+def test_session_page_asks_no_more_for_many_evaluations(django_assert_max_num_queries):
+    sender = Sender()
+    send(sender, request_of(), logs_of(evaluation()))
+    session = Session.objects.get(project=sender.project)
+    client, path = client_as(Role.VIEWER, sender.project), f"/p/{sender.project.slug}/sessions/"
+    with CaptureQueriesContext(connection) as few:
+        client.get(f"{path}{session.pk}/")
+    send(sender, logs_of(*[evaluation(name=f"rule {number}") for number in range(30)]))
+    with django_assert_max_num_queries(len(few)):
+        assert b"31 evaluations from outside" in client.get(f"{path}{session.pk}/").content
