@@ -13,6 +13,7 @@ from kombu.exceptions import KombuError
 
 from agents.runtime.claim import num_live_workers
 from reviewdesk.celery import app
+from traces.refresh import lag
 
 _BROKER_SECONDS = 2
 
@@ -37,8 +38,18 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "status": "missing" if missing else "ready",
         "checks": {name: reason or "ok" for name, reason in found.items()},
         "missing": missing,
+        "totals": _totals(),
     }
     return JsonResponse(answer, status=503 if missing else 200)
+
+
+def _totals() -> dict[str, float] | None:
+    """Return how far received sessions' totals are behind: no reason not to be ready."""
+    try:
+        behind = lag()
+    except DatabaseError:
+        return None
+    return {"due": behind.num_due, "seconds": round(behind.seconds, 1)}
 
 
 def _reason(check: Callable[[], str]) -> str:

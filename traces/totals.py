@@ -28,21 +28,21 @@ def _fact(name: str) -> str:
 
 
 # What only sessions have whose spans came one by one: they have ended when a root has, unless one
-# still runs, and their traces know what their spans say of them. All others keep what they have.
-_STATUS = """CASE
-    WHEN session.received_at IS NULL THEN session.status
-    WHEN totals.has_failed THEN 'failed'
-    WHEN totals.has_root AND NOT totals.is_running THEN 'completed'
-    ELSE 'running' END"""
-_RECEIVED = f"""status = {_STATUS},
-    status_reason = CASE WHEN session.received_at IS NULL THEN session.status_reason ELSE '' END,
-    ended_at = CASE
-        WHEN session.received_at IS NULL THEN session.ended_at
-        WHEN totals.has_failed OR (totals.has_root AND NOT totals.is_running) THEN
-            to_timestamp(totals.last_ns / 1000000000)
-            + make_interval(secs => mod(totals.last_ns, 1000000000) / 1000 / 1000000.0)
-        END,
-    received_at = CASE WHEN session.received_at IS NOT NULL THEN clock_timestamp() END,
+# still runs, and their traces know what their spans say of them. One that was closed because no
+# root came stays closed until another span comes. All others keep what they have.
+_HAS_ENDED = "(totals.has_failed OR (totals.has_root AND NOT totals.is_running))"
+_IS_KEPT = """(session.received_at IS NULL OR (
+        session.status_reason <> '' AND session.num_spans = totals.num_spans
+        AND NOT totals.has_failed AND NOT (totals.has_root AND NOT totals.is_running)))"""
+_RECEIVED = f"""status = CASE WHEN {_IS_KEPT} THEN session.status
+        WHEN totals.has_failed THEN 'failed'
+        WHEN {_HAS_ENDED} THEN 'completed' ELSE 'running' END,
+    status_reason = CASE WHEN {_IS_KEPT} THEN session.status_reason ELSE '' END,
+    ended_at = CASE WHEN {_IS_KEPT} THEN session.ended_at
+        WHEN {_HAS_ENDED} THEN to_timestamp(totals.last_ns / 1000000000)
+            + make_interval(secs => mod(totals.last_ns, 1000000000) / 1000 / 1000000.0) END,
+    received_at = CASE WHEN session.num_spans = totals.num_spans THEN session.received_at
+        WHEN session.received_at IS NOT NULL THEN clock_timestamp() END,
     {", ".join(_fact(name) for name in ("agent_name", "version_name", "customer"))},
     metadata = CASE WHEN session.received_at IS NULL THEN session.metadata
         ELSE coalesce(known.metadata, '{{}}') END"""

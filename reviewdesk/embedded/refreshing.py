@@ -6,24 +6,30 @@ import time
 
 from django.db import DatabaseError, close_old_connections
 
+from traces.quiet import close_quiet_sessions
 from traces.refresh import Refresher
 
 PAUSE_SECONDS = 0.5
+CLOSE_SECONDS = 30.0
 _logger = logging.getLogger(__name__)
 
 
 def refresh_until(stop: threading.Event) -> None:
-    """Refresh what is due, twice a second where little is.
+    """Refresh what is due, twice a second where little is; now and then close what went quiet.
 
     Under load it rests as long as it has worked: intake needs the processors more, and the totals
     of a session that is due ten times are computed once.
     """
     refresher = Refresher()
+    close_at = 0.0
     while not stop.is_set():
         close_old_connections()
         began = time.monotonic()
         try:
             refresher.take_turn()
+            if began >= close_at:
+                close_quiet_sessions()
+                close_at = began + CLOSE_SECONDS
         except DatabaseError as error:
             _logger.warning("The totals cannot be refreshed (%s); it is tried again.", error)
         stop.wait(max(PAUSE_SECONDS, time.monotonic() - began))

@@ -1,0 +1,204 @@
+"""Totals of received sessions follow their spans, whoever asks for them."""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from reviewdesk.embedded.refreshing import refresh_until
+from tests.factories import make_project, make_session
+from tests.processes import wait_until
+from tests.test_append import arriving
+from traces.ingest.append import append_spans
+from traces.models import Project, Session, TotalsDue
+from traces.quiet import NO_ROOT, OPEN_ROOT, close_quiet_sessions
+from traces.refresh import Refresher, drain, lag, refresh_due
+from traces.totals import refresh_totals
+
+pytestmark = pytest.mark.django_db
+
+CHILD = {"parent_id": "f" * 16}
+
+
+def received(*spans: Any) -> Session:
+    """Append these spans to a project of their own, refresh, and return the session."""
+    project = make_project()
+    append_spans(project=project, spans=spans)
+    drain()
+    return Session.objects.get(project=project)
+
+
+def make_quiet(session: Session) -> None:
+    Session.objects.filter(pk=session.pk).update(received_at=timezone.now() - timedelta(minutes=16))
+
+
+def test_requests_of_one_session_are_answered_together() -> None:
+    project = make_project()
+    for number in range(1, 6):
+        append_spans(project=project, spans=[arriving(number)])
+    assert lag().num_due == TotalsDue.objects.count() == 5
+    assert refresh_due() == 1
+    assert lag().num_due == 0
+    assert Session.objects.get(project=project).num_spans == 5
+
+
+def test_lag_tells_the_age_of_the_oldest() -> None:
+    assert lag().seconds == 0
+    TotalsDue.objects.create(session_id=make_session().pk)
+    TotalsDue.objects.update(added_at=timezone.now() - timedelta(seconds=90))
+    assert 90 <= lag().seconds < 120
+
+
+def test_due_session_that_is_deleted_is_forgotten() -> None:
+    session = received(arriving(1))
+    TotalsDue.objects.create(session_id=session.pk)
+    session.delete()
+    assert drain() == 0
+    assert not TotalsDue.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("root", "status"),
+    [("ok", "completed"), ("error", "failed"), ("running", "running")],
+)
+def test_status_is_the_roots(root: str, status: str) -> None:
+    session = received(arriving(1, status=root), arriving(2, at=1, status="error", **CHILD))
+    assert (session.status, session.status_reason) == (status, "")
+    assert (session.ended_at is None) == (status == "running")
+
+
+def test_session_without_a_root_runs() -> None:
+    session = received(arriving(1, **CHILD))
+    assert (session.status, session.ended_at) == ("running", None)
+
+
+@pytest.mark.parametrize(
+    ("span", "status", "reason"),
+    [
+        ({**CHILD}, "completed", NO_ROOT),
+        ({**CHILD, "status": "error"}, "failed", NO_ROOT),
+        ({"status": "running"}, "completed", OPEN_ROOT),
+    ],
+)
+def test_quiet_session_is_closed_and_says_why(
+    span: dict[str, Any], status: str, reason: str
+) -> None:
+    session = received(arriving(1, **span))
+    make_quiet(session)
+    assert close_quiet_sessions() == 1
+    session.refresh_from_db()
+    assert (session.status, session.status_reason) == (status, reason)
+    assert session.ended_at is not None
+
+
+def test_error_below_a_span_that_came_fails_no_quiet_session() -> None:
+    session = received(arriving(1, **CHILD), arriving(2, parent_id=f"{1:016x}", status="error"))
+    make_quiet(session)
+    close_quiet_sessions()
+    session.refresh_from_db()
+    assert session.status == "completed"
+
+
+def test_session_with_news_is_not_closed() -> None:
+    session = received(arriving(1, **CHILD))
+    assert close_quiet_sessions() == 0, "it is not quiet for long enough"
+    make_quiet(session)
+    append_spans(project=session.project, spans=[arriving(2, **CHILD)])
+    assert close_quiet_sessions() == 0
+
+
+def test_closed_session_stays_closed_until_another_span_comes() -> None:
+    session = received(arriving(1, **CHILD))
+    make_quiet(session)
+    close_quiet_sessions()
+    refresh_totals([session.pk])
+    session.refresh_from_db()
+    assert session.status_reason == NO_ROOT
+    append_spans(project=session.project, spans=[arriving(2, **CHILD)])
+    drain()
+    session.refresh_from_db()
+    assert (session.status, session.status_reason, session.ended_at) == ("running", "", None)
+
+
+def test_other_sessions_keep_their_status() -> None:
+    session = make_session(status="handed_over", status_reason="To Ines.", metadata={"a": 1})
+    refresh_totals([session.pk])
+    session.refresh_from_db()
+    assert (session.status, session.status_reason) == ("handed_over", "To Ines.")
+    assert (session.metadata, session.customer) == ({"a": 1}, "Mira Okafor")
+
+
+def test_long_session_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = received(arriving(1))
+    Session.objects.filter(pk=session.pk).update(num_spans=50_000)
+    refresher = Refresher()
+    TotalsDue.objects.create(session_id=session.pk)
+    monkeypatch.setattr("traces.refresh.RESTS_TIMES_AS_LONG", 1_000)
+    assert refresher.take_turn() == 1
+    TotalsDue.objects.create(session_id=session.pk)
+    assert refresher.take_turn() == 0
+    assert drain() == 1, "whoever asks for it now gets it now"
+
+
+def test_readyz_tells_the_lag(client: Client) -> None:
+    TotalsDue.objects.create(session_id=make_session().pk)
+    totals = client.get("/readyz").json()["totals"]
+    assert totals["due"] == 1
+    assert totals["seconds"] >= 0
+
+
+def test_as_many_queries_for_many_sessions(django_assert_num_queries: Any) -> None:
+    project = make_project()
+    for size in (1, 20):
+        spans = [
+            arriving(number, trace_id=f"{size:016x}{number:016x}") for number in range(1, size + 1)
+        ]
+        append_spans(project=project, spans=spans)
+        with django_assert_num_queries(14, exact=False):
+            assert refresh_due() == size
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_session_that_is_being_written_is_left_for_later() -> None:
+    session = received(arriving(1))
+    TotalsDue.objects.create(session_id=session.pk)
+    found: list[int] = []
+
+    def refresh() -> None:
+        found.append(refresh_due())
+        connection.close()
+
+    with transaction.atomic():
+        Session.objects.select_for_update().get(pk=session.pk)
+        thread = threading.Thread(target=refresh)
+        thread.start()
+        thread.join(30)
+    assert (found, TotalsDue.objects.count()) == ([0], 1)
+    assert drain() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_schedulers_thread_refreshes_within_two_seconds() -> None:
+    project = make_project()
+    stop = threading.Event()
+    thread = threading.Thread(target=refresh_until, args=(stop,))
+    thread.start()
+    try:
+        append_spans(project=project, spans=[arriving(1)])
+        began = time.monotonic()
+        wait_until(lambda: _num_spans(project) == 1, 10)
+        assert time.monotonic() - began < 2
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def _num_spans(project: Project) -> int:
+    return Session.objects.values_list("num_spans", flat=True).get(project=project)
