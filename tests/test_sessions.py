@@ -184,7 +184,11 @@ def test_counts_above_the_limit_are_the_planners_and_say_so(project, monkeypatch
 
 @pytest.mark.parametrize(
     ("value", "short", "long"),
-    [(312, "312", "about 312"), (48_234, "48k", "about 48,200"), (1_204_000, "1.2M", "about 1,200,000")],
+    [
+        (312, "312", "about 312"),
+        (48_234, "48k", "about 48,200"),
+        (1_204_000, "1.2M", "about 1,200,000"),
+    ],
 )
 def test_estimates_claim_three_digits(value, short, long):
     count = counts.Count(value, is_estimate=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from reviewdesk.screens.sessions.columns import Column
 from reviewdesk.screens.sessions.listing import SNIPPET_START, SNIPPET_STOP, Row
@@ -16,6 +17,7 @@ from traces.models import Session
 register = template.Library()
 
 _MARKS = re.compile(f"{SNIPPET_START}([^{SNIPPET_STOP}]*){SNIPPET_STOP}")
+_BESIDE_SNIPPET = 40
 _OPEN = (Session.Status.RUNNING, Session.Status.WAITING)
 
 
@@ -42,9 +44,15 @@ def _words(row: Row, words: str, url: str) -> SafeString:
         _failed(session),
         _golden(session),
         url,
-        highlight(session.title or "No words yet", words),
+        highlight(_title(row), words),
         _snippet(row.snippet),
     )
+
+
+def _title(row: Row) -> str:
+    """Return the first words; only a few of them beside a match that stands further on."""
+    title = row.session.title or "No words yet"
+    return Truncator(title).chars(_BESIDE_SNIPPET) if row.snippet else title
 
 
 def _snippet(text: str) -> SafeString | str:
@@ -128,6 +136,8 @@ def _full(row: Row, key: str) -> str:
             return session.customer
         case "agent":
             return session.agent_name
+        case "words":
+            return session.title
     return ""
 
 

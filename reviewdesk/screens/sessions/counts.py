@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
+from typing import Any
 
 from django.core.cache import cache
 from django.core.exceptions import EmptyResultSet
@@ -118,7 +119,7 @@ def _counted(wanted: Mapping[str, QuerySet[Session]]) -> dict[str, int]:
 def _count_together(wanted: Mapping[str, QuerySet[Session]]) -> dict[str, int]:
     names: list[str] = []
     parts: list[str] = []
-    values: list[object] = []
+    values: list[Any] = []
     for text, sessions in wanted.items():
         few = sessions.order_by().values("pk")[: MAX_COUNT + 1]
         try:

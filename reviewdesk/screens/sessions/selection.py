@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from reviewdesk.screens.sessions.filters import SessionFilter, read_filter
-from reviewdesk.screens.sessions.sorting import in_order
+from reviewdesk.screens.sessions.columns import columns_in
+from reviewdesk.screens.sessions.filters import SessionFilter, filter_of
+from reviewdesk.screens.sessions.sorting import SORTS, in_order
 from traces.models import Project, Session
 
 # An action takes about a second for this many, so that it needs no job of its own.
@@ -38,10 +39,12 @@ class Selection:
 
 def read_selection(data: QueryDict, project: Project) -> Selection:
     """Return what a form selects: `ids`, or with `all` what its filter finds. One query."""
-    chosen = read_filter(data)
+    # Not `read_filter`: a label's outcome in the same form is no filter.
+    columns = columns_in(data.get("columns", ""))
+    chosen = filter_of(data.get("q", ""), data.get("sort", ""), columns)
     if data.get("all"):
         found = chosen.apply(project.sessions.all(), project)
-        newest = in_order(found, read_filter(QueryDict()).sort).values_list("pk", flat=True)
+        newest = in_order(found, SORTS["newest"]).values_list("pk", flat=True)
         ids = list(newest[: MAX_SELECTED + 1])
         return Selection(ids[:MAX_SELECTED], True, len(ids) > MAX_SELECTED, chosen)
     asked = [pk for text in data.getlist("ids")[:MAX_SELECTED] if (pk := _uuid(text))]

@@ -27,10 +27,13 @@ from traces.export import EXPORTS
 from traces.label_sets import Choice, questions_of
 from traces.labels import current_label_set
 from traces.models import Project
+from traces.refresh import lag
 from traces.search import FIELDS
 
 # A page that takes longer is not worth waiting for: the person narrows the filter sooner.
 PAGE_MS = 5_000
+# Totals follow within a second; a page that shows older ones says so.
+LATE_S = 3
 
 
 @require_safe
@@ -40,7 +43,9 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
     chosen = read_filter(request.GET)
     columns = chosen.columns or remembered_columns(request) or USUAL
     page = _page(request, project, chosen, columns)
-    tabs, num_found = tabs_of(project, chosen, request.user, num_known=page and page.num_all)
+    tabs, num_found = tabs_of(
+        project, chosen, request.user, num_known=page.num_all if page else None
+    )
     context = {
         "project": project,
         "chosen": chosen,
@@ -99,7 +104,7 @@ def _page(
 
 def _choices(request: HttpRequest, project: Project, chosen: SessionFilter) -> dict[str, Any]:
     """Return what the list's menus offer, and how its parts are called."""
-    age_titles = dict(AGES)
+    age_titles, late = dict(AGES), lag()
     queues = chosen.asked.values_of("queue")
     is_by_time = not chosen.sort.limit
     titles = ("Newer", "Older") if chosen.sort.key == "newest" else ("Back", "On")
@@ -117,7 +122,7 @@ def _choices(request: HttpRequest, project: Project, chosen: SessionFilter) -> d
         "max_selected": MAX_SELECTED,
         "page_seconds": PAGE_MS // 1000,
         "otlp_url": request.build_absolute_uri("/v1/traces"),
-        "num_late": 0,
+        "num_late": late.num_due if late.seconds > LATE_S else 0,
         "may_start": may(request, Permission.START_RUNS),
         "may_label": may(request, Permission.LABEL),
         "may_share": may(request, Permission.SHARE_VIEWS),
