@@ -20,7 +20,7 @@ from agents.models import (
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_lines import Line, Row
 from reviewdesk.people.models import Membership
-from traces.models import ApiKey, Label, Project
+from traces.models import ApiKey, Erasure, Label, ModelPrice, Project, TracePolicy
 
 Rows = Callable[[Project], "QuerySet[Any, Row]"]
 
@@ -246,6 +246,49 @@ KINDS: tuple[Kind, ...] = (
             who="created_by_id",
         ),
         lines.key_line,
+    ),
+    Kind(
+        "rules",
+        "Masking and retention",
+        "eye-off",
+        _events(
+            TracePolicy,
+            project="project",
+            values=("masking", "keep_days", "keeps_labelled"),
+            before={
+                "masking_before": "masking",
+                "days_before": "keep_days",
+                "labelled_before": "keeps_labelled",
+            },
+            # A project's first row is the desk's own doing: it holds the defaults and a key.
+            only=~Q(pgh_label="insert"),
+        ),
+        lines.policy_line,
+    ),
+    Kind(
+        "erasures",
+        "Data deleted",
+        "trash",
+        _events(
+            Erasure,
+            project="project",
+            values=("customer_digest", "num_sessions", "num_spans"),
+            who="by_id",
+            reason="reason",
+        ),
+        lines.erasure_line,
+    ),
+    Kind(
+        "prices",
+        "Prices",
+        "coin",
+        _events(
+            ModelPrice,
+            project="project",
+            values=("pattern", "starts_on", "input_usd", "output_usd"),
+            before={"input_before": "input_usd", "output_before": "output_usd"},
+        ),
+        lines.price_line,
     ),
     Kind(
         "labels",

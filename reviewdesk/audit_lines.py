@@ -1,6 +1,7 @@
 """A change of authority as a line that people read: what, from what, to what, and where to look."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
@@ -9,6 +10,7 @@ from agents.models import Level, Release, Tier, ToolApproval
 from reviewdesk.people.roles import Role
 from reviewdesk.screens.approvals.inbox import differences
 from traces.models import Project
+from traces.redaction import KINDS
 
 Row = dict[str, Any]
 _MAX_CHANGE = 200
@@ -135,6 +137,39 @@ def test_line(row: Row, project: Project) -> Line:
     return Line(row["title"], "golden test edited", before, row["content_hash"][:8], url)
 
 
+def policy_line(row: Row, project: Project) -> Line:
+    """Tell of rules for what is masked, or for how long sessions are kept."""
+    if row["masking"] != row["masking_before"]:
+        url = reverse("settings:masking", args=[project.slug])
+        before, after = (_kept_readable(row[key]) for key in ("masking_before", "masking"))
+        return Line("masking", "rules set", before, after, url)
+    url = reverse("settings:retention", args=[project.slug])
+    before = _kept_for(row["days_before"], row["labelled_before"])
+    return Line(
+        "retention", "rule set", before, _kept_for(row["keep_days"], row["keeps_labelled"]), url
+    )
+
+
+def erasure_line(row: Row, project: Project) -> Line:
+    """Tell that a person's data was deleted; who it was is not known here."""
+    url = reverse("settings:retention", args=[project.slug])
+    num = f"{row['num_sessions']:,} sessions, {row['num_spans']:,} steps"
+    return Line(f"digest {row['customer_digest'][:12]}", "a person's data deleted", num, "", url)
+
+
+def price_line(row: Row, project: Project) -> Line:
+    """Tell of a price that was set, corrected or taken away."""
+    subject = f"{row['pattern']} from {row['starts_on']:%d %b %Y}"
+    url = reverse("settings:prices", args=[project.slug])
+    now = _price(row["input_usd"], row["output_usd"])
+    if row["label"] == "delete":
+        return Line(subject, "price taken away", now, "", url)
+    if row["label"] == "insert":
+        return Line(subject, "price set", "", now, url)
+    before = _price(row["input_before"], row["output_before"])
+    return Line(subject, "price corrected", before, now, url)
+
+
 def member_line(row: Row, project: Project) -> Line:
     """Tell of a member who came, changed role or left."""
     subject = row["user__name"] or row["user__email"] or "a person without an account"
@@ -176,3 +211,19 @@ def _version(number: int | None) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_CHANGE else text[: _MAX_CHANGE - 1] + "…"
+
+
+def _kept_readable(masking: dict[str, bool] | None) -> str:
+    """Return the kinds that are not masked."""
+    off = [kind.plural for kind in KINDS if not (masking or {}).get(kind.key, True)]
+    return f"not masked: {', '.join(off)}" if off else "everything masked"
+
+
+def _kept_for(days: int | None, keeps_labelled: bool | None) -> str:
+    if days is None:
+        return "everything kept"
+    return f"kept {days:,} days{', labelled for ever' if keeps_labelled else ''}"
+
+
+def _price(input_usd: Decimal, output_usd: Decimal) -> str:
+    return f"${input_usd.normalize():f} in, ${output_usd.normalize():f} out"

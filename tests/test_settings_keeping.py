@@ -282,3 +282,36 @@ def test_something_that_only_looks_like_a_marker_is_text() -> None:
 def test_counts_are_a_sentence() -> None:
     assert masked_text({"card": 1, "email": 2}) == ("3 masked: 2 e-mail addresses, 1 card number")
     assert masked_text({}) == ""
+
+
+def test_changes_are_told_in_the_audit_trail() -> None:
+    project = make_project()
+    of_quinn(project)
+    client = client_as(Role.ADMIN, project)
+    for name, data, _ in ACTIONS:
+        client.post(url(project, name), data)
+    page = text_of(client.get(url(project, "audit")))
+    assert "not masked: credentials" in page
+    assert "kept 30 days" in page
+    assert "person&#x27;s data deleted" in page
+    assert "$2 in, $8 out" in page
+    assert "quinn_7" not in page
+
+
+def test_session_page_says_that_something_was_masked_to_those_with_the_right() -> None:
+    project = make_project()
+    spans = [customer_span("Write to ann@mail.example")]
+    session = make_session(project, spans=spans, source=Session.Source.OTLP)
+    address = reverse("sessions:detail", args=[project.slug, session.pk])
+    seen = text_of(client_as(Role.REVIEWER, project).get(address))
+    assert "1 masked: 1 e-mail address" in seen
+    assert 'class="desk-mask"' in seen
+    assert "1 masked" not in text_of(client_as(Role.SUPPORT, project).get(address))
+
+
+def test_session_page_leads_an_admin_to_deleting_the_persons_data() -> None:
+    project = make_project()
+    address = reverse("sessions:detail", args=[project.slug, of_quinn(project).pk])
+    link = f"{url(project, 'retention')}?customer=quinn_7#erase"
+    assert link in text_of(client_as(Role.ADMIN, project).get(address))
+    assert link not in text_of(client_as(Role.LEAD, project).get(address))
