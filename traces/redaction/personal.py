@@ -20,7 +20,7 @@ _DOMAIN = re.compile(
     r"@(?:[^\W_](?:[\w-]{0,62})\.){1,8}(?!(?:png|jpe?g|gif|svg|webp|js|css|py|json)\b)"
     r"[^\W\d_]{2,24}(?![\w-])"
 )
-_LOCAL_PART = re.compile(r"(?:(?<![\w.%+'\\-])|(?<=\\[nrt]))[\w%+][\w.%+'-]{0,63}\Z")
+_LOCAL_PART = re.compile(r"(?:(?<![\w.%+\\-])|(?<=\\[nrt]))[\w%+][\w.%+'-]{0,63}\Z")
 _END = r"(?![\w-]|\.\d)"
 _PHONE = re.compile(
     _begin(r"\+") + r"\d{1,3}(?:[ ./-]?\(?\d{1,5}\)?){2,6}" + _END,
