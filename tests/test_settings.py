@@ -294,6 +294,7 @@ def test_key_is_shown_once_works_and_can_be_revoked():
     page = client.post(url(project, "create_key"), {"name": "Helpdesk bridge"})
     key = re.search(r'value="(rd_[\w-]{40})"', page.content.decode())[1]
     assert project_for_key(key).project == project
+    assert f'"Authorization=Bearer%20{key}"' in page.content.decode()
     assert key not in client.get(url(project, "keys")).content.decode()
     client.post(url(project, "revoke_key", ApiKey.objects.get().pk))
     assert project_for_key(key) is None
