@@ -84,9 +84,11 @@ class Memory:
         """Say whether a user's words are new, and remember them."""
         key = _key(text)
         is_known = key in self.heard_since or (len(key) > _MAX_REPEATED and key in self.heard)
+        if not key or is_known:
+            return False
         self.heard.add(key)
         self.heard_since.add(key)
-        return bool(key) and not is_known
+        return True
 
     def is_told(self, text: str) -> bool:
         """Say whether instructions are new, and remember them."""
