@@ -104,7 +104,8 @@
     location.assign(next.href);
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target?.id === "steps" && current) show(current);
+    if (event.detail.target?.id !== "steps" || !current) return;
+    document.querySelector(`#step-${CSS.escape(current)} > a`)?.focus();
   });
 
   const thumb = document.querySelector("[data-thumb]");
