@@ -154,7 +154,7 @@ def _key(sort: Sort, words: tuple[Word, ...]) -> Coalesce:
         "took": TOOK_US,
         "tokens": TOKENS,
         "errors": F("num_errors"),
-        "match": SearchRank("said_vector", searched, cover_density=True) * 1_000_000_000.0
+        "match": SearchRank(F("said_vector"), searched, cover_density=True) * 1_000_000_000.0
         if searched
         else Value(0),
     }
