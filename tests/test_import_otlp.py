@@ -84,3 +84,18 @@ def test_otlp_chosen_as_another_format_is_recognised(tmp_path: Path) -> None:
     path.write_text(json.dumps(make_request(make_wire(1))) + "\n")
     error, _ = fail_import(path, "openai", make_project())
     assert "It looks like the format otlp" in error
+
+
+def test_a_cost_that_is_not_told_is_computed(tmp_path: Path) -> None:
+    path, project = tmp_path / "spans.jsonl", make_project()
+    attributes = [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4.1"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1000"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "100"}},
+    ]
+    path.write_text(json.dumps(make_request(make_wire(1, attributes=attributes))) + "\n")
+    run_import(path, "otlp", project)
+    session = project.sessions.get()
+    assert session.cost_usd is not None
+    assert session.spans.get().cost_from == "computed"

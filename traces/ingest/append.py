@@ -16,12 +16,14 @@ from django.db.backends.utils import CursorWrapper
 
 from traces.errors import BadRecordError
 from traces.ingest.checks import problem_of_id, problem_of_span
+from traces.ingest.costs import with_cost
 from traces.ingest.emitters import emitter_id
 from traces.ingest.moving import move_traces
 from traces.ingest.received import insert_sessions, note_due, note_earlier_starts, sessions_of
 from traces.ingest.routing import Route, route_traces, traces_of
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
+from traces.pricing import price_table
 from traces.records import EmitterRecord, IncomingSpan, SpanRecord
 from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, json_text, span_row
@@ -137,7 +139,7 @@ def _says_more(record: SpanRecord, known: SpanRecord) -> bool:
 def _prepare(project: Project, spans: Sequence[IncomingSpan]) -> _Batch:
     batch = _Batch([], [], [])
     emitters: dict[int, int] = {}
-    masker = masker_for(project)
+    masker, prices = masker_for(project), price_table(project)
     for sent in spans:
         span, problem = sent, _problem_of(sent)
         if not problem:
@@ -146,7 +148,8 @@ def _prepare(project: Project, spans: Sequence[IncomingSpan]) -> _Batch:
                 if span.metadata:
                     json_text(span.metadata)
                 number = _emitter_id(project, span.record.emitter, emitters)
-                batch.rows.append(span_row(_NO_SESSION, span.record, number))
+                record = with_cost(span.record, prices)
+                batch.rows.append(span_row(_NO_SESSION, record, number))
                 batch.spans.append(span)
             except BadRecordError as error:
                 problem = str(error)

@@ -8,11 +8,11 @@ from traces.models import Session, Span
 from traces.records import SpanRecord
 
 MAX_ID = 200
+# A column holds a million; below this no rounding to its eight decimals gets there.
+MAX_COST_USD = 999_999
 
 _INT32 = 2**31
 _INT64 = 2**63
-# A column holds a million; below this no rounding to its eight decimals gets there.
-_MAX_COST_USD = 999_999
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 # Enumerations are ten times slower to look into, and this is done for every span.
@@ -60,7 +60,7 @@ def problem_of_totals(spans: Sequence[SpanRecord]) -> str:
     if worked_ns >= _INT64:
         return f"its spans last {worked_ns} ns together, which is out of range"
     cost = sum(span.cost_usd or 0 for span in spans)
-    return f"its cost {cost} USD is out of range" if cost >= _MAX_COST_USD else ""
+    return f"its cost {cost} USD is out of range" if cost >= MAX_COST_USD else ""
 
 
 def _problem_of_numbers(span: SpanRecord) -> str:
@@ -76,6 +76,6 @@ def _problem_of_numbers(span: SpanRecord) -> str:
         if tokens is not None and not 0 <= tokens < _INT32:
             return f"token count {tokens} is out of range"
     cost = span.cost_usd
-    if cost is not None and not (cost.is_finite() and 0 <= cost < _MAX_COST_USD):
+    if cost is not None and not (cost.is_finite() and 0 <= cost < MAX_COST_USD):
         return f"cost {cost} USD is out of range"
     return ""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from traces.ingest.checks import MAX_COST_USD
 from traces.pricing import PriceTable
 from traces.records import SpanRecord, from_ns
 
@@ -18,4 +19,6 @@ def with_cost(span: SpanRecord, prices: PriceTable) -> SpanRecord:
         reasoning_tokens=span.reasoning_tokens,
         at=from_ns(span.start_ns).date(),
     )
-    return span if cost is None else replace(span, cost_usd=cost, cost_from="computed")
+    if cost is None or cost >= MAX_COST_USD:
+        return span
+    return replace(span, cost_usd=cost, cost_from="computed")
