@@ -67,7 +67,7 @@ def _snippet(text: str) -> SafeString | str:
             for number, piece in enumerate(_MARKS.split(text))
         ),
     )
-    return format_html(' <span class="s-snippet">… {} …</span>', marked)
+    return format_html(' <span class="s-snippet">{} …</span>', marked)
 
 
 def _flat(text: str) -> str:
