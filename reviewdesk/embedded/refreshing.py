@@ -8,6 +8,7 @@ from django.db import DatabaseError, close_old_connections
 
 from traces.quiet import close_quiet_sessions
 from traces.refresh import Refresher
+from traces.rollups import count_days
 
 PAUSE_SECONDS = 0.5
 CLOSE_SECONDS = 30.0
@@ -15,10 +16,11 @@ _logger = logging.getLogger(__name__)
 
 
 def refresh_until(stop: threading.Event) -> None:
-    """Refresh what is due, twice a second where little is; now and then close what went quiet.
+    """Refresh what is due, twice a second where little is.
 
-    Under load it rests as long as it has worked: intake needs the processors more, and the totals
-    of a session that is due ten times are computed once.
+    Now and then it closes what went quiet, and counts the days that changed. Under load it rests
+    as long as it has worked: intake needs the processors more, and the totals of a session that is
+    due ten times are computed once.
     """
     refresher = Refresher()
     close_at = 0.0
@@ -29,6 +31,7 @@ def refresh_until(stop: threading.Event) -> None:
             refresher.take_turn()
             if began >= close_at:
                 close_quiet_sessions()
+                count_days()
                 close_at = began + CLOSE_SECONDS
         except DatabaseError as error:
             _logger.warning("The totals cannot be refreshed (%s); it is tried again.", error)

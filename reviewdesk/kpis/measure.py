@@ -12,25 +12,27 @@ from agents.models import ToolApproval
 from reviewdesk.kpis.estimates import Summary
 from reviewdesk.kpis.period import NUM_WEEKS, Period
 from traces.models import Project
+from traces.rollups import SUMS, uncounted
 
 SUCCESS = "resolved"
 
-# The week's age: 0 is the newest. Golden tests' runs are not customers' sessions.
-_SESSIONS = """
-SELECT floor(extract(epoch FROM (%(end)s - started_at)) / 604800)::int AS age,
-    count(*) AS num_sessions,
-    count(*) FILTER (WHERE {ended}) AS num_ended,
-    count(*) FILTER (WHERE {ended} AND num_errors > 0) AS num_with_errors,
-    count(cost_usd) FILTER (WHERE {ended}) AS num_costs,
-    avg(cost_usd::float8) FILTER (WHERE {ended}) AS mean_cost,
-    stddev_samp(cost_usd::float8) FILTER (WHERE {ended}) AS deviation_cost
-FROM traces_session
-WHERE project_id = %(project)s AND NOT is_golden
-    AND started_at >= %(earliest)s AND started_at < %(end)s
-    AND (%(agent)s = '' OR agent_name = %(agent)s)
-GROUP BY age
+# Golden tests' runs are not customers' sessions.
+_COUNTED = """
+SELECT day.day, day.num_sessions, day.num_ended, day.num_with_errors, day.num_costs,
+    day.mean_cost, day.deviation_cost
+FROM traces_sessionday AS day
+WHERE day.project_id = %(project)s AND day.day >= %(first_day)s AND day.day < %(end_day)s
+    AND day.day <> ALL(%(without)s) AND (%(agent)s = '' OR day.agent_name = %(agent)s)
 """
-_ENDED = "status NOT IN ('running', 'waiting')"
+# A nested loop over the stretches, each a range of the index on project and start.
+_UNCOUNTED = f"""
+SELECT (started_at AT TIME ZONE 'UTC')::date AS day, {SUMS}
+FROM unnest(%(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS stretch (first, past)
+JOIN traces_session ON started_at >= stretch.first AND started_at < stretch.past
+WHERE project_id = %(project)s AND NOT is_golden
+    AND (%(agent)s = '' OR agent_name = %(agent)s)
+GROUP BY day
+"""  # noqa: S608  # put together from constants
 _LABELS = """
 SELECT age, outcome, cause, count(*)
 FROM (
@@ -82,7 +84,7 @@ class Week:
 
 
 def measure_weeks(*, project: Project, period: Period, agent: str = "") -> list[Week]:
-    """Return the weeks of the period, oldest first. Three queries.
+    """Return the weeks of the period, oldest first. Five queries at most.
 
     Args:
         project: Whose sessions are counted.
@@ -96,10 +98,7 @@ def measure_weeks(*, project: Project, period: Period, agent: str = "") -> list[
         "earliest": period.earliest,
         "end": period.end,
     }
-    for row in _rows(_SESSIONS.format(ended=_ENDED), values):
-        week = weeks[NUM_WEEKS - 1 - row[0]]
-        week.num_sessions, week.num_ended, week.num_with_errors = row[1:4]
-        week.cost = Summary(*row[4:7])
+    _add_sessions(weeks, project=project, period=period, agent=agent)
     for age, outcome, cause, number in _rows(_LABELS, values):
         week = weeks[NUM_WEEKS - 1 - age]
         week.outcomes[outcome or ""] += number
@@ -139,6 +138,33 @@ def pooled(samples: Iterable[Summary]) -> Summary:
     within = sum((size - 1) * (deviation or 0.0) ** 2 for size, _, deviation in known)
     between = sum(size * (middle - mean) ** 2 for size, middle, _ in known)
     return Summary(n, mean, math.sqrt((within + between) / (n - 1)))
+
+
+def _add_sessions(weeks: list[Week], *, project: Project, period: Period, agent: str) -> None:
+    """Add what sums of whole days say, and of days without them the sessions themselves."""
+    first, end = period.earliest.date(), period.end.date()
+    stretches = uncounted(project.pk, first, end)
+    without = [day for stretch in stretches for day in stretch.days]
+    values = {
+        "project": project.pk,
+        "agent": agent,
+        "first_day": first,
+        "end_day": end,
+        "without": without,
+        "firsts": [stretch.first for stretch in stretches],
+        "ends": [stretch.end for stretch in stretches],
+    }
+    rows = _rows(_COUNTED, values) if len(without) < (end - first).days else []
+    rows += _rows(_UNCOUNTED, values) if stretches else []
+    costs: dict[int, list[Summary]] = {}
+    for day, num_sessions, num_ended, num_with_errors, *cost in rows:
+        index = (day - first).days // 7
+        weeks[index].num_sessions += num_sessions
+        weeks[index].num_ended += num_ended
+        weeks[index].num_with_errors += num_with_errors
+        costs.setdefault(index, []).append(Summary(*cost))
+    for index, samples in costs.items():
+        weeks[index].cost = pooled(samples)
 
 
 def _add_decisions(weeks: list[Week], *, project: Project, period: Period, agent: str) -> None:

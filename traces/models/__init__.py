@@ -4,6 +4,7 @@ from traces.models.collection import Queue, QueueItem, SavedView
 from traces.models.label import Label, LabelSet
 from traces.models.policy import Erasure, ModelPrice, Repricing, TracePolicy
 from traces.models.project import ApiKey, Project
+from traces.models.rollup import CountedDay, DayDue, SessionDay, ToolDay
 from traces.models.score import Score, WaitingEvent
 from traces.models.session import Session
 from traces.models.span import Span
@@ -11,6 +12,8 @@ from traces.models.trace import Emitter, TotalsDue, Trace
 
 __all__ = [
     "ApiKey",
+    "CountedDay",
+    "DayDue",
     "Emitter",
     "Erasure",
     "Label",
@@ -23,7 +26,9 @@ __all__ = [
     "SavedView",
     "Score",
     "Session",
+    "SessionDay",
     "Span",
+    "ToolDay",
     "TotalsDue",
     "Trace",
     "TracePolicy",

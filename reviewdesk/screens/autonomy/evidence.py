@@ -5,27 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Q
 
 from agents.models import Agent, ToolApproval
 from agents.tools.contract import ToolContract
 from reviewdesk.kpis.estimates import Estimate, rate
+from reviewdesk.screens.autonomy.calls import calls_since
 from reviewdesk.screens.autonomy.matrix import DAYS, since_when
 from traces.models import Session, Span
 
 MIN_DECIDED = 5
 _SHOWN = 8
 _SECOND = 1_000_000_000
-
-_BY_DAY = """
-    SELECT (to_timestamp(span.start_ns / 1000000000) AT TIME ZONE 'UTC')::date,
-        count(*), count(*) FILTER (WHERE span.status = 'error')
-    FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
-    WHERE session.project_id = %s AND session.agent_name = %s AND session.started_at >= %s
-        AND NOT session.is_golden AND span.start_ns >= %s AND span.kind = 'tool' AND span.name = %s
-    GROUP BY 1
-"""
 
 
 @dataclass(frozen=True)
@@ -105,34 +96,42 @@ def decisions_of(agent: Agent, contract: ToolContract) -> Decisions:
 
 
 def last_calls(agent: Agent, tool: str, *, now: datetime) -> list[Call]:
-    """Return the latest calls with their sessions, newest first. One query."""
-    since = since_when(now)
+    """Return the latest calls with their sessions, newest first. Two queries.
+
+    They are among those of the newest sessions that called the tool, which an index finds: none
+    has spans by time, and these pages would pay for it with every span that comes in.
+    """
+    sessions = (
+        Session.objects.filter(
+            project=agent.project_id,
+            agent_name=agent.slug,
+            is_golden=False,
+            started_at__gte=since_when(now),
+            tools__contains=[tool],
+        )
+        .defer("said", "said_vector", "metadata")
+        .order_by("-started_at", "-pk")
+    )
+    newest = {session.pk: session for session in sessions[:_SHOWN]}
     spans = (
         Span.objects.filter(
+            session__in=newest,
             kind=Span.Kind.TOOL,
             name=tool,
-            start_ns__gte=int(since.timestamp()) * _SECOND,
-            session__project=agent.project_id,
-            session__agent_name=agent.slug,
-            session__is_golden=False,
-            session__started_at__gte=since,
+            start_ns__gte=min((each.first_ns for each in newest.values()), default=0),
         )
-        .select_related("session")
-        .defer("session__said", "session__said_vector", "session__metadata", "output")
+        .defer("output", "attributes", "otel")
         .order_by("-start_ns")[:_SHOWN]
     )
-    return [_call(span) for span in spans]
+    return [_call(span, newest[span.session_id]) for span in spans]
 
 
 def calls_by_day(agent: Agent, tool: str, *, now: datetime) -> list[Day]:
-    """Return the calls of each of the last `DAYS` days, oldest first. One query."""
+    """Return the calls of sessions that began on each of the last `DAYS` days, oldest first."""
     since = since_when(now)
-    first = since.date()
-    since_ns = int(since.timestamp()) * _SECOND
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_DAY, [agent.project_id, agent.slug, since, since_ns, tool])
-        counts = {day: (calls, failed) for day, calls, failed in cursor.fetchall()}
-    days = [first + timedelta(days=number) for number in range(DAYS)]
+    rows = calls_since(agent.project, since, now=now, agent=agent.slug, tool=tool)
+    counts = {day: (calls, failed) for _, _, day, calls, failed in rows}
+    days = [since.date() + timedelta(days=number) for number in range(DAYS)]
     return [_day(day, *counts.get(day, (0, 0))) for day in days]
 
 
@@ -140,12 +139,12 @@ def _day(day: date, num_calls: int, num_failed: int) -> Day:
     return Day(day, num_calls - num_failed, num_failed)
 
 
-def _call(span: Span) -> Call:
+def _call(span: Span, session: Session) -> Call:
     payload = span.input if isinstance(span.input, dict) else {}
     arguments = payload.get("arguments")
     return Call(
         at=datetime.fromtimestamp(span.start_ns // _SECOND, tz=UTC),
-        session=span.session,
+        session=session,
         arguments=arguments if isinstance(arguments, dict) else {},
         status=span.status,
         problem=span.status_message,

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection
-
 from agents.models import Agent, AgentTool, CeilingLift, Tier
 from agents.tools.autonomy import EffectiveLevel, effective_level
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts
+from reviewdesk.screens.autonomy.calls import calls_since
 from traces.models import Project
 
 DAYS = 30
-_SECOND = 1_000_000_000
 
 _GROUPS = {
     Tier.READ: "Reads",
@@ -22,15 +20,6 @@ _GROUPS = {
     Tier.WRITE_IRREVERSIBLE: "Writes that cannot be undone",
     Tier.MONEY: "Money",
 }
-
-# Golden tests' runs are left out: nobody decided to trust them with anything.
-_CALLS = """
-    SELECT session.agent_name, span.name, count(*), count(*) FILTER (WHERE span.status = 'error')
-    FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
-    WHERE session.project_id = %s AND session.started_at >= %s AND NOT session.is_golden
-        AND span.start_ns >= %s AND span.kind = 'tool'
-    GROUP BY session.agent_name, span.name
-"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +85,7 @@ class Matrix:
 
 
 def read_matrix(project: Project, *, now: datetime) -> Matrix:
-    """Return the project's matrix. Four queries, whatever its size."""
+    """Return the project's matrix. Five queries, whatever its size."""
     agents = agents_with_tools(project)
     calls = _count_calls(project, now)
     by_tier: dict[Tier, list[Row]] = {tier: [] for tier in Tier}
@@ -160,7 +149,8 @@ def _cell(agent: Agent, contract: ToolContract, now: datetime) -> Cell:
 
 
 def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
-    since = since_when(now)
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLS, [project.pk, since, int(since.timestamp()) * _SECOND])
-        return {(agent, tool): (calls, failed) for agent, tool, calls, failed in cursor.fetchall()}
+    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    for agent, tool, _, num_calls, num_failed in calls_since(project, since_when(now), now=now):
+        calls, failed = counts.get((agent, tool), (0, 0))
+        counts[agent, tool] = calls + num_calls, failed + num_failed
+    return counts
