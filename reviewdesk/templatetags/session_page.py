@@ -45,10 +45,20 @@ def time_cells(timeline: Timeline, span: Outline) -> SafeString:
         '<span class="cost">{}</span>',
         WIDTH,
         _bar(row.bar, span),
-        step_took(span) or (f"after {duration(row.waited_ns)}" if row.waited_ns else ""),
+        step_took(span),
         tokens if has_tokens else "",
         "" if row.cost_usd is None else money(row.cost_usd),
     )
+
+
+@register.simple_tag
+def time_waited(timeline: Timeline, span: Outline) -> SafeString | str:
+    """Return how long nothing was done before the step, where the axis leaves that out."""
+    waited_ns = timeline.rows[span.span_id].waited_ns
+    if not waited_ns:
+        return ""
+    words = '<span class="session-waited faint small nowrap">after {}</span>'
+    return format_html(words, duration(waited_ns))
 
 
 @register.simple_tag
