@@ -14,6 +14,7 @@ MAX_BYTES = 20_000_000
 # with more unread while the client still writes. OpenTelemetry's SDK sends at most 64 MiB.
 MAX_DISCARDED_BYTES = 70_000_000
 MAX_SILENCE_SECONDS = 10.0
+_DISCARD_SILENCE_SECONDS = 1.0
 _CHUNK = 65_536
 # zlib's numbers for its own header and for gzip's.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -50,7 +51,7 @@ def read_body(request: HttpRequest) -> bytes:
         raise TooLargeError(f"The body has {length:,} bytes; {MAX_BYTES:,} are allowed.")
     chunks: list[bytes] = []
     size = 0
-    stream = _stream(request)
+    stream = _stream(request, MAX_SILENCE_SECONDS)
     try:
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
@@ -96,7 +97,7 @@ def inflate(body: bytes, encoding: str) -> bytes:
 def discard_body(request: HttpRequest) -> None:
     """Read what is left of a body that is refused, up to `MAX_DISCARDED_BYTES`."""
     left = MAX_DISCARDED_BYTES
-    stream = _stream(request)
+    stream = _stream(request, _DISCARD_SILENCE_SECONDS)
     try:
         while left > 0 and (read := stream.read(min(left, _CHUNK))):
             left -= len(read)
@@ -104,14 +105,14 @@ def discard_body(request: HttpRequest) -> None:
         return
 
 
-def _stream(request: HttpRequest) -> _Stream:
+def _stream(request: HttpRequest, silence_seconds: float) -> _Stream:
     """Return where the body is read from.
 
     Django reads as much as Content-Length says, and nothing where there is none: of a body that
     comes in chunks the server itself knows the end.
     """
     if connection := request.META.get("gunicorn.socket"):
-        connection.settimeout(MAX_SILENCE_SECONDS)
+        connection.settimeout(silence_seconds)
     if request.META.get("wsgi.input_terminated"):
         stream: _Stream = request.META["wsgi.input"]
         return stream

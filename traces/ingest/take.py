@@ -1,38 +1,40 @@
 """What is done with the spans and log records of one request."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
 from traces.errors import BadPayloadError, BadRecordError
 from traces.ingest.answers import Outcome
-from traces.ingest.append import append_spans
+from traces.ingest.append import AppendCounts, append_spans
 from traces.ingest.dialects import normalise
 from traces.ingest.dialects.words import has_words
 from traces.ingest.evaluations import EVALUATION, ScoreRecord, score_of_log, scores_in
 from traces.ingest.late import hold_events
 from traces.ingest.received import note_due
 from traces.ingest.tally import Decoded, DecodedLogs
-from traces.ingest.wire import WireLog
+from traces.ingest.wire import WireLog, WireSpan
 from traces.models import Project, Trace
 from traces.scores import store_scores
+
+SPANS_AT_ONCE = 2_000
+_MAX_PROBLEMS = 10
 
 
 def take_spans(*, project: Project, decoded: Decoded) -> Outcome:
     """Store spans, and the scores among their events; committed when it returns.
 
-    What cannot be stored is counted. The scores come first: storing the spans then has them
-    attached to the session.
+    What cannot be stored is counted. Of more than `SPANS_AT_ONCE` each slice is a transaction, so
+    that no statement takes too long: what a request stored before it failed is there when it is
+    sent again.
     """
-    if not decoded.spans:
-        return Outcome(decoded.num_rejected, decoded.problem)
-    scores = [score for span in decoded.spans if span.events for score in scores_in(span)]
-    if scores:
-        store_scores(project=project, records=scores)
-    counts = append_spans(project=project, spans=[normalise(span) for span in decoded.spans])
-    problems = [each for each in (decoded.problem, *counts.problems) if each]
-    return Outcome(decoded.num_rejected + counts.rejected, " ".join(problems))
+    num_rejected, problems = decoded.num_rejected, [decoded.problem]
+    for start in range(0, len(decoded.spans), SPANS_AT_ONCE):
+        counts = _append(project, decoded.spans[start : start + SPANS_AT_ONCE])
+        num_rejected += counts.rejected
+        problems += counts.problems
+    return Outcome(num_rejected, " ".join(filter(None, problems[:_MAX_PROBLEMS])))
 
 
 def take_logs(*, project: Project, decoded: DecodedLogs) -> Outcome:
@@ -61,6 +63,14 @@ def take_logs(*, project: Project, decoded: DecodedLogs) -> Outcome:
         raise BadPayloadError(f"A log record cannot be stored: {error}.") from error
     _note_due(project, {score.trace_id for score in scores} | {log.trace_id for log in words})
     return Outcome(decoded.num_rejected + num_others, _problem(decoded.problem, num_others))
+
+
+def _append(project: Project, spans: Sequence[WireSpan]) -> AppendCounts:
+    """Store a slice. Scores come first: storing their spans has them attached to the session."""
+    scores = [score for span in spans if span.events for score in scores_in(span)]
+    if scores:
+        store_scores(project=project, records=scores)
+    return append_spans(project=project, spans=[normalise(span) for span in spans])
 
 
 def _note_due(project: Project, trace_ids: Collection[str]) -> None:
