@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tests.factories import NOON_NS, SECOND, make_label, make_project, make_span, make_user
 from traces.ingest.append import append_spans
 from traces.models import Emitter, Label, Project, Queue, QueueItem, Session, Span, Trace
+from traces.partitions import make_weeks, partition_name
 from traces.records import EmitterRecord, IncomingSpan
 from traces.refresh import drain
 
@@ -373,3 +375,22 @@ def test_keys_learned_at_the_same_time_end_in_one_session() -> None:
         drain()
         session = Session.objects.get(project=project)
         assert (session.external_id, session.num_spans) == ("key-1", 6)
+
+
+def test_week_that_comes_takes_its_spans_from_the_default_partition() -> None:
+    project = make_project()
+    start_ns = NOON_NS + 3 * 365 * 86_400 * SECOND
+    append_spans(project=project, spans=[arriving(1, start_ns=start_ns), arriving(2, start_ns=1)])
+    assert _partition_of(start_ns) == "traces_span_default"
+    monday = datetime.fromtimestamp(start_ns // SECOND, tz=UTC).date()
+    monday -= timedelta(days=monday.weekday())
+    assert make_weeks([monday]) == 1
+    assert _partition_of(start_ns) == partition_name(monday)
+    assert _partition_of(1) == "traces_span_default"
+    assert append_spans(project=project, spans=[arriving(1, start_ns=start_ns)]).repeated == 1
+
+
+def _partition_of(start_ns: int) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass FROM traces_span WHERE start_ns = %s", [start_ns])
+        return str(cursor.fetchone()[0])
