@@ -276,3 +276,26 @@ def test_metadata_of_a_strange_kind_does_not_fail(client, project):
 def test_someone_outside_of_the_project_sees_nothing(pair):
     stranger = client_as(Role.LEAD, make_project())
     assert stranger.get(f"/p/shop/sessions/{pair[0].pk}/beside/{pair[1].pk}/").status_code == 404
+
+
+@pytest.mark.django_db
+def test_two_ticked_sessions_are_compared_and_no_other_number(client, project, pair):
+    url, (left, right) = "/p/shop/sessions/beside/", pair
+    asked = {"ids": [str(left.pk), str(right.pk)]}
+    pks = sorted([left.pk, right.pk])
+    answer = client.post(url, asked)
+    assert (answer.status_code, answer.url) == (303, f"/p/shop/sessions/{pks[0]}/beside/{pks[1]}/")
+    for ids in ([], [str(left.pk)], ["nonsense", str(left.pk)]):
+        answer = client.post(url, {"ids": ids}, follow=True)
+        assert (
+            f"Two sessions are compared; {len(ids) and 1} are selected" in answer.content.decode()
+        )
+    assert client.get(url).status_code == 405
+    assert client_as(Role.LEAD, make_project()).post(url, asked).status_code == 404
+
+
+@pytest.mark.django_db
+def test_menu_erases_a_customer_only_where_that_is_allowed(project, pair):
+    url = f"/p/shop/sessions/{pair[0].pk}/"
+    assert "Erase this customer" in client_as(Role.ADMIN, project).get(url).content.decode()
+    assert "Erase this customer" not in client_as(Role.LEAD, project).get(url).content.decode()

@@ -3,15 +3,18 @@
 import uuid
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_safe
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
-from reviewdesk.people.access import DeskRequest, session_for
-from reviewdesk.screens.pages import render_page
+from reviewdesk.people.access import DeskRequest, project_for, session_for
+from reviewdesk.screens.pages import go_to, render_page
 from reviewdesk.screens.sessions.beside import MAX_LINES, lines_of, parts_of, totals_of
 from reviewdesk.screens.sessions.candidates import candidates_for, session_id_in
 from reviewdesk.screens.sessions.label_form import label_panel
+from reviewdesk.screens.sessions.selection import read_selection
 from traces.models import Session
 
 
@@ -52,6 +55,19 @@ def compare(request: DeskRequest, slug: str, pk: uuid.UUID, other: uuid.UUID) ->
         "max_lines": MAX_LINES,
     }
     return render_page(request, "sessions/compare.html", context, partial="compare")
+
+
+@require_POST
+def compare_chosen(request: DeskRequest, slug: str) -> HttpResponse:
+    """Go to the comparison of the two sessions that were ticked in the list, the older as A."""
+    project = project_for(request, slug)
+    ids = read_selection(request.POST, project).ids
+    if len(ids) != 2:
+        messages.error(request, f"Select two sessions to compare; these were {len(ids):,}.")
+        return go_to(request, reverse("sessions:index", args=[slug]))
+    older = project.sessions.filter(pk__in=ids).order_by("started_at", "pk")
+    pair = list(older.values_list("pk", flat=True))
+    return go_to(request, reverse("sessions:compare", args=[slug, *pair]))
 
 
 def _outcome(request: HttpRequest, session: Session) -> Any:

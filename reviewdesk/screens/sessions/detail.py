@@ -59,6 +59,7 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "scores": scores_of(session),
         "done": _uuid(request.GET.get("done", "")),
         "may_promote": may(request, Permission.PROMOTE),
+        "may_erase": may(request, Permission.KEEP_DATA),
         "promoters": roles_with(Permission.PROMOTE),
     }
 

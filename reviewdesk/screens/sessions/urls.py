@@ -23,6 +23,7 @@ urlpatterns = [
     path("label/undo/", bulk_views.undo_bulk_label, name="undo_bulk_label"),
     path("queue/", bulk_views.bulk_queue, name="bulk_queue"),
     path("queue/remove/", bulk_views.bulk_unqueue, name="bulk_unqueue"),
+    path("beside/", compare_views.compare_chosen, name="compare_chosen"),
     path("export/", export_views.export, name="export"),
     path("views/", saved_views.collections, name="collections"),
     path("views/save/", saved_views.save_view, name="save_view"),
