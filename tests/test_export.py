@@ -48,14 +48,27 @@ def columns(row: Any, *left_out: str) -> dict[str, Any]:
 
 
 def sessions_of(project: Project) -> list[dict[str, Any]]:
-    found = project.sessions.order_by("external_id")
-    return [columns(session, *_SESSION_OWN) for session in found]
+    """Return the columns of all sessions; one without an external id is known by its own."""
+    found = [
+        {**columns(each, *_SESSION_OWN), "external_id": each.external_id or str(each.pk)}
+        for each in project.sessions.all()
+    ]
+    return sorted(found, key=lambda each: (each["external_id"], each["source"]))
+
+
+def labels_of(project: Project) -> list[dict[str, Any]]:
+    labels = Label.objects.filter(session__project=project).exclude(completed_at=None)
+    found = [
+        {**columns(each, "id", "session", "label_set"), "said_of": each.session.title}
+        for each in labels.select_related("session")
+    ]
+    return sorted(found, key=lambda each: (each["said_of"], each["created_at"], each["author"]))
 
 
 def spans_of(project: Project, *left_out: str) -> dict[tuple[str, str, int], dict[str, Any]]:
     spans = Span.objects.filter(session__project=project).select_related("session")
     return {
-        (span.session.external_id, span.span_id, span.start_ns): columns(
+        (span.session.external_id or str(span.session_id), span.span_id, span.start_ns): columns(
             span, *_SPAN_OWN, *left_out
         )
         for span in spans
@@ -68,14 +81,23 @@ def write(path: Path, pieces: Iterator[str]) -> Path:
     return path
 
 
-def assert_comes_back(project: Project, tmp_path: Path) -> None:
-    """Export the project in both forms, import each into an empty one, and compare."""
+def assert_jsonl_comes_back(project: Project, tmp_path: Path) -> None:
+    """Export the project as JSON Lines, import them into an empty one, and compare."""
     jsonl = write(tmp_path / "all.jsonl", export_jsonl(project.sessions.order_by("pk")))
     other = make_project()
+    authors = Label.objects.filter(session__project=project).values_list("author", flat=True)
+    for author in set(authors):
+        Membership.objects.create(user_id=author, project=other, role=Role.REVIEWER)
     totals, _, err = run_import(jsonl, "reviewdesk", other)
     assert (totals["rejected"], err) == (0, "")
     assert sessions_of(other) == sessions_of(project)
+    assert labels_of(other) == labels_of(project)
     assert spans_of(other) == spans_of(project)
+
+
+def assert_comes_back(project: Project, tmp_path: Path) -> None:
+    """Do so in both forms."""
+    assert_jsonl_comes_back(project, tmp_path)
     otlp = write(tmp_path / "all.otlp.jsonl", export_otlp(project.sessions.order_by("pk")))
     third = make_project()
     totals, _, err = run_import(otlp, "otlp", third)
@@ -388,3 +410,9 @@ def test_real_sessions_come_back_as_they_were(fmt: str, name: str, tmp_path: Pat
     project = make_project()
     run_import(real_data(name), fmt, project)
     assert_comes_back(project, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_demo_comes_back_as_it_was(tmp_path: Path) -> None:
+    call_command("load_demo")
+    assert_jsonl_comes_back(Project.objects.get(slug="shop"), tmp_path)
