@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.factories import (
@@ -103,6 +103,7 @@ _PIECES = st.sampled_from(
 _TEXTS = st.one_of(st.text(max_size=60), st.lists(_PIECES, max_size=20).map("".join))
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_any_text_is_read_and_written_back_the_same(text):
     query = parse(text)
@@ -140,6 +141,7 @@ def test_every_choice_can_be_asked(project, field):
 
 
 @pytest.mark.django_db
+@settings(max_examples=30, deadline=None)
 @given(text=_TEXTS)
 def test_any_text_can_be_asked(text):
     project = make_project()

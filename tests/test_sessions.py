@@ -185,7 +185,6 @@ def test_counts_above_the_limit_are_the_planners_and_say_so(project, monkeypatch
 @pytest.mark.parametrize(
     ("value", "short", "long"),
     [
-        (312, "312", "about 312"),
         (48_234, "48k", "about 48,200"),
         (1_204_000, "1.2M", "about 1,200,000"),
     ],
@@ -193,6 +192,10 @@ def test_counts_above_the_limit_are_the_planners_and_say_so(project, monkeypatch
 def test_estimates_claim_three_digits(value, short, long):
     count = counts.Count(value, is_estimate=True)
     assert (count.short, str(count)) == (short, long)
+
+
+def test_a_small_number_that_was_not_counted_is_not_claimed():
+    assert counts.Count(1, is_estimate=True).short == "?"
 
 
 def test_disagreement_is_marked_with_both_initials(client, project):
@@ -238,8 +241,11 @@ def test_list_can_only_be_read(client):
 
 
 def test_as_many_queries_for_many_rows_as_for_few(
-    client, project, django_assert_max_num_queries, django_assert_num_queries
+    client, project, monkeypatch, django_assert_max_num_queries, django_assert_num_queries
 ):
+    # On a busy machine counting may be given up and remembered, which changes the number.
+    monkeypatch.setattr(counts, "COUNT_MS", 60_000)
+    monkeypatch.setattr(counts, "CACHED_FROM_MS", 60_000)
     make_label(make_session(project))
     with django_assert_max_num_queries(20) as few:
         client.get("/p/shop/sessions/")

@@ -18,7 +18,7 @@ from traces.models import Session
 
 MAX_COUNT = 10_000
 # A count is not worth more waiting than this; then it is estimated too.
-COUNT_MS = 80
+COUNT_MS = 120
 # A number of this size, or one that took this long, may be half a minute old.
 CACHED_FROM = 1_000
 CACHED_FROM_MS = 40
@@ -34,8 +34,8 @@ class Count:
 
     @property
     def short(self) -> str:
-        """Return it for a narrow place: 312, 48k."""
-        return short_count(self.value)
+        """Return it for a narrow place: 312, 48k; "?" for what took too long to count."""
+        return "?" if self.is_estimate and self.value < MAX_COUNT else short_count(self.value)
 
     def __str__(self) -> str:
         return f"about {_rounded(self.value):,}" if self.is_estimate else f"{self.value:,}"
