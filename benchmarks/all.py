@@ -27,7 +27,7 @@ def main() -> None:
     runs = {
         "intake": [],
         "kill_intake": [],
-        "web_memory": [],
+        "web_memory": ["--requests=8000"],
         "pages": [f"--home={home}"],
         "browser": [f"--home={home}"],
     }
