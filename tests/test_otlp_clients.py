@@ -1,5 +1,6 @@
 """Real clients, set up as the README says, send to a running desk."""
 
+import http.client
 import json
 import os
 import re
@@ -90,7 +91,7 @@ for number in range(150):
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("clients") / "home"
     try:
-        with running_desk(home) as desk:
+        with running_desk(home, seconds=180) as desk:
             yield desk
     finally:
         remove_home(home)
@@ -250,3 +251,15 @@ threading.Timer(4, os.kill, ({supervisor}, signal.SIGCONT)).start()
 def sent_steps(desk: Desk, key: str) -> list[dict[str, Any]]:
     sessions = asked(desk, key, "sessions?limit=200")["sessions"]
     return [each for each in sessions if not each["external_id"].startswith("talk-")]
+
+
+def test_body_in_chunks_is_read_to_its_end(desk: Desk, key: str) -> None:
+    """Without a length; Django by itself would read nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", desk.port, timeout=30)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    for chunks, status in (([b"{", b"}"], 200), ([b"{"], 400), ([b" " * 65_536] * 400, 413)):
+        connection.request("POST", "/v1/traces", iter(chunks), headers, encode_chunked=True)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    connection.close()

@@ -14,10 +14,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from tests.factories import make_project
 from tests.test_otlp_decode import SPAN_ID, START, TRACE_ID, hexed, json_span, request_of
-from traces import api_keys
+from traces import api_keys, patience
 from traces.api_keys import create_key, revoke_key
 from traces.ingest import body as bodies
-from traces.ingest import views
+from traces.ingest import take, views
 from traces.ingest.otlp import JSON_TYPE, PROTOBUF_TYPE
 from traces.models import ApiKey, Session, Span
 
@@ -227,3 +227,32 @@ def test_json_request_may_be_half_wrong():
     sender = Sender()
     assert sender.post_json(request).json()["partialSuccess"]["rejectedSpans"] == "1"
     assert Span.objects.filter(session__project=sender.project).count() == 1
+
+
+def test_what_the_sender_left_out_is_known():
+    request = request_of()
+    request.resource_spans[0].scope_spans[0].spans[0].dropped_attributes_count = 4
+    sender = Sender()
+    sender.post(request.SerializeToString())
+    assert Span.objects.get(session__project=sender.project).otel["dropped"] == {"attributes": 4}
+
+
+def test_request_of_many_spans_is_stored_in_slices(monkeypatch):
+    monkeypatch.setattr(take, "SPANS_AT_ONCE", 2)
+    request = request_of()
+    for number in range(4):
+        request.MergeFrom(request_of(span_id=bytes([9] * 7 + [number]), name=f"step {number}"))
+    sender = Sender()
+    assert sender.post(request.SerializeToString()).status_code == 200
+    assert Span.objects.filter(session__project=sender.project).count() == 5
+
+
+def test_database_that_is_away_puts_requests_off(monkeypatch):
+    """A query that takes too long is one way to be away; `test_otlp_clients` has the other."""
+    monkeypatch.setattr(patience, "STATEMENT_SECONDS", 0.001)
+    request = request_of()
+    for number in range(500):
+        request.MergeFrom(request_of(span_id=(number + 1).to_bytes(8, "big"), name="x" * 5000))
+    answer = Sender().post(request.SerializeToString())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert status_of(answer).code == 14

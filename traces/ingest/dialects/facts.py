@@ -144,6 +144,7 @@ def otel_of(span: WireSpan, words: tuple[WireEvent, ...]) -> dict[str, Any] | No
         "links": list(span.links),
         "flags": span.flags,
         "trace_state": span.trace_state,
+        "dropped": span.dropped,
     }
     return {name: value for name, value in otel.items() if value} or None
 
