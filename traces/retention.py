@@ -165,9 +165,11 @@ def drop_empty_weeks(*, today: date | None = None) -> int:
 def drop_whole_weeks(*, kept: Kept, now: datetime | None = None) -> Deleted:
     """Delete the sessions of weeks of which nothing is kept by dropping the weeks' partitions.
 
-    Row by row costs a write for every span and leaves the space to be cleaned up; this is a
-    handful of statements whatever the size (see benchmarks/retention.py). A week goes where every
-    session that has a span in it is over its project's time and is in no other week.
+    Row by row costs a write for every span and leaves their space to be cleaned up; a drop gives
+    it back at once, and the table is locked for milliseconds. What it does not save is deleting the
+    sessions' own rows, which takes most of the time where sessions are small (measured by
+    benchmarks/retention.py). A week goes where every session that has a span in it is over its
+    project's time and has none in another week.
     """
     now = now or timezone.now()
     deleted = Deleted()
@@ -206,11 +208,14 @@ def _drop_week(
             if cursor.fetchone() == (True,):
                 return 0
             cursor.execute(f"DROP TABLE {name}")
-            cursor.execute("SET LOCAL lock_timeout = 0")
-            delete_sessions(due)
     except OperationalError as error:
         _logger.info("Partition %s is in use and stays for now: %s", name, error)
         return 0
+    # Afterwards, so that the table is locked for the drop alone. Interrupted, the sessions that
+    # have lost their spans are deleted like others the next time.
+    for at in range(0, len(due), BATCH_SESSIONS):
+        with transaction.atomic():
+            delete_sessions(due[at : at + BATCH_SESSIONS])
     return len(due)
 
 
