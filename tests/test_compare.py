@@ -4,7 +4,7 @@ import time
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reviewdesk.people.roles import Role
@@ -65,6 +65,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(LINES, LINES, st.booleans())
 def test_every_step_is_there_once_and_in_order(left, right, is_long):
     before, alignment.MAX_CELLS = alignment.MAX_CELLS, 9 if is_long else alignment.MAX_CELLS
@@ -77,6 +78,7 @@ def test_every_step_is_there_once_and_in_order(left, right, is_long):
             assert left[a].sort == right[b].sort
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_a_session_aligns_with_itself(lines):
     assert align(lines, lines) == [(n, n) for n in range(len(lines))]
@@ -287,9 +289,7 @@ def test_two_ticked_sessions_are_compared_and_no_other_number(client, project, p
     assert (answer.status_code, answer.url) == (303, f"/p/shop/sessions/{pks[0]}/beside/{pks[1]}/")
     for ids in ([], [str(left.pk)], ["nonsense", str(left.pk)]):
         answer = client.post(url, {"ids": ids}, follow=True)
-        assert (
-            f"Two sessions are compared; {len(ids) and 1} are selected" in answer.content.decode()
-        )
+        assert "Select two sessions to compare" in answer.content.decode()
     assert client.get(url).status_code == 405
     assert client_as(Role.LEAD, make_project()).post(url, asked).status_code == 404
 

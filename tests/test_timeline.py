@@ -1,7 +1,7 @@
 """The timeline of a session: one axis, waits as gaps, ticks, errors and the overview."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reviewdesk.people.roles import Role
@@ -82,6 +82,7 @@ def test_a_session_without_length_has_a_timeline():
     assert lay_time(lay_out([]), [], []).rows == {}
 
 
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(st.integers(-(2**62), 2**62), st.integers(0, 2**40)), min_size=1, max_size=30
