@@ -6,6 +6,7 @@ is and an error says why. Sessions that come in meanwhile belong to the next era
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pghistory
 import pgtrigger
@@ -89,7 +90,7 @@ def erase_customer(
         )
 
 
-def blank_events(table: str, columns: Mapping[str, str], where: str, values: list[object]) -> int:
+def blank_events(table: str, columns: Mapping[str, str], where: str, values: list[Any]) -> int:
     """Blank text in lines of the audit trail, which otherwise nobody can change; return how many.
 
     Only an erasure does so: the trigger that keeps the lines is passed over in this transaction
@@ -104,7 +105,8 @@ def blank_events(table: str, columns: Mapping[str, str], where: str, values: lis
     changes = ", ".join(f"{name} = {value}" for name, value in columns.items())
     with pgtrigger.ignore(_URIS[table]), connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {changes} WHERE {where}", values)  # noqa: S608
-        return cursor.rowcount
+        num_blanked: int = cursor.rowcount
+    return num_blanked
 
 
 _URIS = {

@@ -19,7 +19,7 @@ def mask_chips(text: object) -> SafeString:
 
     Escaping comes first and leaves the markers as they are: they hold letters and a hyphen alone.
     """
-    escaped = str(conditional_escape(text))
+    escaped = str(conditional_escape(text if isinstance(text, str) else str(text)))
     if "⟦" not in escaped:
         return mark_safe(escaped)  # noqa: S308
     return mark_safe(MARKER.sub(_chip, escaped))  # noqa: S308
