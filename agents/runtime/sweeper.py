@@ -8,7 +8,11 @@ from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
 from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
-from agents.runtime.claim import take_back_from_dead_neighbours, take_back_lost_runs
+from agents.runtime.claim import (
+    num_live_workers,
+    take_back_from_dead_neighbours,
+    take_back_lost_runs,
+)
 from agents.runtime.hints import send_hint
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
@@ -24,7 +28,8 @@ def sweep() -> None:
     expire_approvals()
     settle_finished()
     advance_repricings()
-    if _num_due():
+    # Without a worker hints would only pile up; one that comes is hinted at within a second.
+    if _num_due() and num_live_workers():
         send_hint()
 
 

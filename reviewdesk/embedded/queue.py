@@ -28,12 +28,13 @@ class Channel(pgmq.Channel):
     """Asks for notifications of a queue once, not at each start of a worker."""
 
     def _maybe_enable_notify(self, queue: str, queue_name: str | None = None) -> None:
-        if not self.use_notify:
+        pool = self.pgmq.pool
+        if not self.use_notify or pool is None:
             return
-        name = queue_name or self._queue_name(queue)  # type: ignore[no-untyped-call]
+        name = queue_name or self._queue_name(queue)
         values = {"lock": _LOCK, "queue": name, "interval": self.notify_throttle_interval_ms}
         query = sql.SQL(_ENABLE).format(**{key: sql.Literal(each) for key, each in values.items()})
-        with self.pgmq.pool.connection() as connection:
+        with pool.connection() as connection:
             connection.execute(query)
         self.connection._register_notify_queue(name)
 
