@@ -12,8 +12,19 @@ from reviewdesk.kpis.period import Period
 from reviewdesk.screens.autonomy.calls import calls_since
 from reviewdesk.screens.autonomy.evidence import last_calls
 from tests.factories import make_agent, make_project, make_session, model_span, tool_span
+from traces.counted import masked_since, unpriced_since
 from traces.ingest.store import store_sessions
-from traces.models import CountedDay, DayDue, Project, Session, SessionDay, ToolDay
+from traces.models import (
+    CountedDay,
+    DayDue,
+    MaskedDay,
+    Project,
+    Session,
+    SessionDay,
+    Span,
+    ToolDay,
+    UnpricedDay,
+)
 from traces.rollups import count_days, stretches_of, uncounted
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +126,24 @@ def test_stretches_join_neighbouring_days():
     days = [date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 3)]
     assert [stretch.days for stretch in stretches_of(days)] == [days[:3], days[3:]]
     assert stretches_of([]) == []
+
+
+def test_masked_values_are_the_same_with_and_without_sums(project):
+    Session.objects.filter(agent_name="one").update(masked={"email": 2, "card": 1})
+    before = masked_since(project.pk, noon(25).date())
+    assert before == {"email": 6, "card": 3}
+    count_days()
+    assert MaskedDay.objects.count() == 6
+    assert masked_since(project.pk, noon(25).date()) == before
+
+
+def test_unpriced_calls_are_the_same_with_and_without_sums(project):
+    Span.objects.filter(session__agent_name="one", kind="model").update(cost_usd=None)
+    since = noon(25).date()
+    assert unpriced_since(project.pk, since, today=TODAY) == {"desk-model": 3}
+    count_days()
+    assert UnpricedDay.objects.count() == 3
+    assert unpriced_since(project.pk, since, today=TODAY) == {"desk-model": 3}
 
 
 def test_changed_day_holds_where_sums_may_lag(project):

@@ -6,15 +6,16 @@ from decimal import Decimal
 
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from traces.counted import unpriced_since
 from traces.errors import PriceError
 from traces.models import ModelPrice, Project
 from traces.pricing import forget_prices, price_table
-from traces.records import to_ns
 
 MOST_STARS = 8
+MOST_UNPRICED = 200
 
 
 @dataclass(frozen=True)
@@ -88,20 +89,11 @@ def unpriced_models(
 ) -> list[UnpricedModel]:
     """Return the models called in the last days that have no price, most called first.
 
-    One query over the spans of those days (the partitions of the time, by session); their tokens
-    are known and no source told their cost.
+    Their tokens are known, and no source told their cost.
     """
     now = now or timezone.now()
     table = price_table(project)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT span.model, count(*) FROM traces_span AS span "
-            "JOIN traces_session AS session ON session.id = span.session_id "
-            "WHERE session.project_id = %s AND span.start_ns >= %s AND span.kind = 'model' "
-            "AND span.model <> '' AND span.cost_usd IS NULL "
-            "AND span.input_tokens IS NOT NULL AND span.output_tokens IS NOT NULL "
-            "GROUP BY span.model ORDER BY count(*) DESC, span.model LIMIT 200",
-            [project.pk, to_ns(now - timedelta(days=days))],
-        )
-        rows = cursor.fetchall()
+    first = (now - timedelta(days=days)).date()
+    counts = unpriced_since(project.pk, first, today=now.date())
+    rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:MOST_UNPRICED]
     return [UnpricedModel(name, num) for name, num in rows if table.find(name, now.date()) is None]

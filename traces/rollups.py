@@ -1,6 +1,6 @@
 """Sums of whole days: computed again for the days that changed, and which of them hold now.
 
-What a page counts over months it reads from `SessionDay` and `ToolDay`; a day that is not counted
+What a page counts over months it reads from `SessionDay` and its like; a day that is not counted
 yet, or has changed since, it counts itself. Sessions belong to the day (UTC) on which they began.
 """
 
@@ -43,6 +43,31 @@ WHERE session.project_id = %(project)s AND NOT session.is_golden
     AND span.start_ns >= %(first_ns)s AND span.kind = 'tool'
 GROUP BY session.project_id, session.agent_name, span.name
 """
+_MASKED = """
+INSERT INTO traces_maskedday (project_id, day, kind, num_values)
+SELECT project_id, %(day)s, left(key, 60), sum(value::bigint)
+FROM traces_session, jsonb_each_text(masked)
+WHERE project_id = %(project)s AND masked <> '{}'
+    AND started_at >= %(first)s AND started_at < %(end)s
+GROUP BY project_id, left(key, 60)
+"""
+_UNPRICED = """
+INSERT INTO traces_unpricedday (project_id, day, model, num_calls)
+SELECT session.project_id, %(day)s, span.model, count(*)
+FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
+WHERE session.project_id = %(project)s
+    AND session.started_at >= %(first)s AND session.started_at < %(end)s
+    AND span.start_ns >= %(first_ns)s AND span.kind = 'model' AND span.model <> ''
+    AND span.cost_usd IS NULL
+    AND span.input_tokens IS NOT NULL AND span.output_tokens IS NOT NULL
+GROUP BY session.project_id, span.model
+"""
+_TABLES = {
+    "traces_sessionday": _SESSIONS,
+    "traces_toolday": _TOOLS,
+    "traces_maskedday": _MASKED,
+    "traces_unpricedday": _UNPRICED,
+}
 
 
 @dataclass(frozen=True)
@@ -114,13 +139,13 @@ def _count_day(project_id: int, day: date) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         # Before anything is read: what commits from here on has a row of its own again.
         cursor.execute(f"DELETE FROM traces_daydue {key}", values)
-        cursor.execute(f"DELETE FROM traces_sessionday {key}", values)
-        cursor.execute(f"DELETE FROM traces_toolday {key}", values)
+        for table in _TABLES:
+            cursor.execute(f"DELETE FROM {table} {key}", values)
         cursor.execute("SELECT 1 FROM traces_project WHERE id = %(project)s", values)
         if cursor.fetchone() is None:
             return
-        cursor.execute(_SESSIONS, values)
-        cursor.execute(_TOOLS, values)
+        for statement in _TABLES.values():
+            cursor.execute(statement, values)
         cursor.execute(
             "INSERT INTO traces_countedday (project_id, day) VALUES (%(project)s, %(day)s) "
             "ON CONFLICT DO NOTHING",

@@ -4,7 +4,7 @@ from traces.models.collection import Queue, QueueItem, SavedView
 from traces.models.label import Label, LabelSet
 from traces.models.policy import Erasure, ModelPrice, Repricing, TracePolicy
 from traces.models.project import ApiKey, Project
-from traces.models.rollup import CountedDay, DayDue, SessionDay, ToolDay
+from traces.models.rollup import CountedDay, DayDue, MaskedDay, SessionDay, ToolDay, UnpricedDay
 from traces.models.score import Score, WaitingEvent
 from traces.models.session import Session
 from traces.models.span import Span
@@ -18,6 +18,7 @@ __all__ = [
     "Erasure",
     "Label",
     "LabelSet",
+    "MaskedDay",
     "ModelPrice",
     "Project",
     "Queue",
@@ -32,5 +33,6 @@ __all__ = [
     "TotalsDue",
     "Trace",
     "TracePolicy",
+    "UnpricedDay",
     "WaitingEvent",
 ]

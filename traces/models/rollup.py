@@ -64,3 +64,29 @@ class ToolDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.num_calls} calls of {self.tool} on {self.day}"
+
+
+class MaskedDay(models.Model):
+    """How many values of a kind were masked in the sessions that began on a day."""
+
+    pk = models.CompositePrimaryKey("project_id", "day", "kind")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    day = models.DateField()
+    kind = models.CharField(max_length=60)
+    num_values = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.num_values} of {self.kind} on {self.day}"
+
+
+class UnpricedDay(models.Model):
+    """How often a model was called on a day, by its session's start, whose cost is not known."""
+
+    pk = models.CompositePrimaryKey("project_id", "day", "model")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    day = models.DateField()
+    model = models.CharField(max_length=120)
+    num_calls = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.num_calls} calls of {self.model} on {self.day}"

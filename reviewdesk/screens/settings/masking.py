@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +17,7 @@ from reviewdesk.screens.pages import go_to, render_page
 from reviewdesk.screens.settings.keeping_forms import MaskingForm, TryForm
 from reviewdesk.screens.settings.views import settings_context
 from traces import redaction
+from traces.counted import masked_since
 from traces.models import Project
 from traces.redaction import KINDS, Kind, masker_for
 
@@ -83,7 +83,7 @@ def try_masking(request: DeskRequest, slug: str) -> HttpResponse:
 
 def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
     masker = masker_for(project)
-    nums = _num_masked(project)
+    nums = masked_since(project.pk, (timezone.now() - timedelta(days=DAYS)).date())
     return {
         "rows": [
             KindRow(
@@ -100,14 +100,3 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
         "may_keep": may(request, Permission.KEEP_DATA),
         **settings_context(request, project, "masking"),
     }
-
-
-def _num_masked(project: Project) -> dict[str, int]:
-    """Return how many values were masked in sessions of the last days, by kind. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT key, sum(value::bigint) FROM traces_session, jsonb_each_text(masked) "
-            "WHERE project_id = %s AND started_at >= %s AND masked <> '{}' GROUP BY key",
-            [project.pk, timezone.now() - timedelta(days=DAYS)],
-        )
-        return {key: int(num) for key, num in cursor.fetchall()}
