@@ -7,6 +7,7 @@ yet, or has changed since, it counts itself. Sessions belong to the day (UTC) on
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -127,7 +128,7 @@ def stretches_of(days: Iterable[date]) -> list[Stretch]:
 
 def _count_day(project_id: int, day: date) -> None:
     first = _midnight(day)
-    values = {
+    values: dict[str, Any] = {
         "project": project_id,
         "day": day,
         "first": first,

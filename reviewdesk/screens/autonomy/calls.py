@@ -4,6 +4,7 @@ Calls belong to the day (UTC) on which their session began. Sums may lag by a mi
 """
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -43,7 +44,7 @@ def calls_since(
         tool: One tool, or empty for all.
     """
     stretches = uncounted(project.pk, since.date(), now.date() + timedelta(days=1), may_lag=True)
-    values = {
+    values: dict[str, Any] = {
         "project": project.pk,
         "since": since.date(),
         "today": now.date(),
