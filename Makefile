@@ -61,6 +61,8 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing the tools for tests into $(VENV): once"
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' >$(VENV)/dev.txt
 	@$(PIP_INSTALL) --requirement $(VENV)/dev.txt
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["clients"], sep="\n")' >$(VENV)/clients.txt
+	@$(PIP_INSTALL) --upgrade --target $(VENV)/clients --requirement $(VENV)/clients.txt
 	@touch $@
 
 # Browser tests drive Debian's chromium. Where it cannot be installed they are skipped; CI fails.

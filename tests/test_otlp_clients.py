@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 ASK = "Where is my order A17?"
 ANSWER = "It is on its way."
+CLIENTS = CHECKOUT / ".venv/clients"
 README = (CHECKOUT / "README.md").read_text()
 NUM_MANY = 150
 
@@ -115,7 +116,8 @@ def readme_block(name: str) -> str:
 def run_client(desk: Desk, key: str, *code: str, **variables: str) -> str:
     """Run a program that is set up by the environment alone; return what it complained of.
 
-    Without the checkout in its path: what the Agents SDK calls `agents` is not our package.
+    With the packages that senders use, and not with the checkout, in its path: what the Agents
+    SDK calls `agents` is not our package.
     """
     program = f"import json, os\nASK = {ASK!r}\n" + "\n".join(code) + "\nprovider.shutdown()\n"
     unwanted = ("PYTEST_", "OTEL_", "OPENAI_", "DJANGO_", "PYTHON")
@@ -127,6 +129,7 @@ def run_client(desk: Desk, key: str, *code: str, **variables: str) -> str:
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{desk.port}",
             "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{key}",
             "OTEL_SERVICE_NAME": "shop-agent",
+            "PYTHONPATH": str(CLIENTS),
             **variables,
         },
         cwd=desk.home.parent,
