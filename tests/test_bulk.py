@@ -1,6 +1,7 @@
 """What is done with many sessions at once: labels and their undo, queues, export; completion."""
 
 import pytest
+from django.utils import timezone
 
 from reviewdesk.people.roles import Role
 from reviewdesk.screens.sessions import selection
@@ -14,7 +15,7 @@ from tests.factories import (
     sign_in,
     tool_span,
 )
-from traces.models import Label, Queue, QueueItem
+from traces.models import Label, Queue, QueueItem, Score
 
 pytestmark = pytest.mark.django_db
 RESOLVED = {"outcome": "resolved"}
@@ -202,6 +203,16 @@ def test_completion_takes_a_second_value_and_names_with_spaces(client, project):
     assert options(client, "agent:other,m") == [('agent:other,"My agent"', 1)]
     assert options(client, "colour:r") == []
     assert options(client, "\x00'") == []
+
+
+def test_completion_knows_scores_and_their_labels(client, project):
+    session = make_session(project)
+    Score.objects.create(
+        project=project, session=session, name="tone", label="polite", at=timezone.now(), digest="a"
+    )
+    assert options(client, "score:t") == [
+        ("score:tone", 1), ("score:tone=polite", 1), ("-score:tone", None)
+    ]  # fmt: skip
 
 
 def test_completion_is_for_members(project):

@@ -17,21 +17,21 @@ from tests.factories import (
     model_span,
     tool_span,
 )
-from traces.models import Queue, QueueItem
+from traces.models import Queue, QueueItem, Score
 from traces.search import FIELDS, Term, Word, apply, parse
 
 EVERYTHING = (
     'tool:refund cost>0.10 -label:resolved "exact words" agent:shop version:v6 status:failed '
     "outcome:not-resolved,harmful cause:T2 model:gpt-4* errors>0 took>30s tokens>10k steps>=5 "
     "customer:mia age<7d since:2026-11-01 source:otlp queue:weekly labelled-by:ada is:golden "
-    "has:errors masked:email"
+    "has:errors masked:email score:relevance<0.5"
 )
 
 
 def test_every_kind_of_term_is_read():
     query = parse(EVERYTHING)
     assert query.problems == ()
-    assert len(query.terms) == 22
+    assert len(query.terms) == 23
     assert query.words == (Word("exact words", is_phrase=True),)
     assert Term("outcome", ":", ("resolved",), is_negated=True) in query.terms
     assert Term("outcome", ":", ("not-resolved", "harmful")) in query.terms
@@ -235,6 +235,32 @@ def test_queue_finds_what_waits_in_it(project):
     QueueItem.objects.create(queue=queue, session=said(project, "done"), done_at=timezone.now())
     assert found(project, 'queue:"weekly review"') == ["waits"]
     assert found(project, "-queue:week*") == ["done"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("score:relevance", {"good", "bad"}),
+        ("score:rel*", {"good", "bad"}),
+        ("score:relevance<0.5", {"bad"}),
+        ("score:relevance>=-1.5", {"good", "bad"}),
+        ("score:relevance=0.9", {"good"}),
+        ('score:"relevance=Not at all"', {"bad"}),
+        ("-score:relevance<0.5", {"good", "none"}),
+        ("score:tone", set()),
+    ],
+)
+def test_scores_are_found_by_name_label_and_value(project, text, expected):
+    for title, value, label in (("good", 0.9, "pass"), ("bad", 0.25, "not at all")):
+        session = make_session(project, title=title)
+        Score.objects.create(
+            project=project, session=session, name="relevance", value=value, label=label,
+            at=timezone.now(), digest=title,
+        )  # fmt: skip
+    make_session(project, title="none")
+    found = apply(parse(text), project.sessions.all(), project, timezone.now())
+    assert {session.title for session in found} == expected
 
 
 @pytest.mark.django_db

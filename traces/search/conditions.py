@@ -20,9 +20,9 @@ from django.db.models.lookups import (
 )
 
 from traces.label_sets import FAILED_OUTCOMES
-from traces.models import Label, Project, QueueItem, Session
+from traces.models import Label, Project, QueueItem, Score, Session
 from traces.search.language import Query, Term, Word
-from traces.search.values import day_of, duration_ms, number_of
+from traces.search.values import day_of, duration_ms, number_of, score_of
 from traces.search.words import search_query
 
 ENDED = (
@@ -210,6 +210,18 @@ def _labelled_by(term: Term, value: str, project: Project, now: datetime) -> Q:
     return Q(Exists(done))
 
 
+def _score(term: Term, value: str, project: Project, now: datetime) -> Q:
+    # By the index score_name: the scores of a name are few beside all sessions.
+    sought = score_of(value)
+    meant = _like("name", sought.name)
+    if sought.op == "=":
+        alike = Q(label__iexact=sought.label)
+        meant &= alike if sought.number is None else alike | Q(value=sought.number)
+    elif sought.op:
+        meant &= Q(**{f"value__{_LOOKUPS[sought.op]}": sought.number})
+    return Q(Exists(Score.objects.filter(meant, project=project, session=OuterRef("pk"))))
+
+
 def _queue(term: Term, value: str, project: Project, now: datetime) -> Q:
     name = Q(queue__name__iexact=value)
     if "*" in value:
@@ -284,6 +296,7 @@ _MAKERS: dict[str, _Maker] = {
     "outcome": _outcome,
     "cause": _cause,
     "labelled-by": _labelled_by,
+    "score": _score,
     "status": _status,
     "agent": _text,
     "version": _text,

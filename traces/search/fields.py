@@ -57,6 +57,12 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("cause", Kind.TEXT, "Primary cause of a label", "cause:T2"),
     Field("labelled-by", Kind.TEXT, "Labelled by this person", "labelled-by:ada"),
+    Field(
+        "score",
+        Kind.TEXT,
+        "Scored so by a program: any score of this name, =label, or compared by < <= > >= =",
+        "score:relevance<0.5",
+    ),
     Field("status", Kind.CHOICE, "How it ended, or that it goes on", "status:failed", STATUSES),
     Field("agent", Kind.TEXT, "Agent", "agent:shop-*"),
     Field("version", Kind.TEXT, "Version of the agent", "version:v6"),

@@ -1,6 +1,7 @@
 """Values of the filter language: checked, in one spelling, and as numbers and days. Pure."""
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -18,6 +19,9 @@ _UNITS_MS = {
     "w": 604_800_000,
 }
 _SCALES = {"": 1, "k": 1000, "m": 1_000_000}
+# A score's name, and what its value is compared with or its label is.
+_SCORE = re.compile(r"([^<>=]+)(?:(<=|>=|[<>=])(.*))?", re.DOTALL)
+_SCORE_VALUE = re.compile(r"-?\d{1,15}(?:\.\d{0,10})?|-?\.\d{1,10}")
 # The database's columns hold less than this, and no session has more of anything.
 _LARGEST = Decimal(10) ** 15
 _ALIASES = {
@@ -50,6 +54,8 @@ def check_value(field: Field, value: str) -> str:
             return value.lower()
         case Kind.DAY:
             return day_of(value, field).isoformat()
+    if field.name == "score":
+        score_of(value, field)
     return value.upper() if field.name == "cause" else value
 
 
@@ -77,6 +83,36 @@ def day_of(value: str, field: Field | None = None) -> date:
         return date.fromisoformat(value)
     except ValueError:
         raise ValueProblemError(_how(value, field, Kind.DAY)) from None
+
+
+@dataclass(frozen=True)
+class ScoreSought:
+    """A score as a term asks for it.
+
+    Attributes:
+        op: "" (any of this name), "<", "<=", ">", ">=" or "=".
+        number: What its value is compared with; None where no number was written.
+        label: What its label must be, after "=".
+    """
+
+    name: str
+    op: str = ""
+    number: float | None = None
+    label: str = ""
+
+
+def score_of(value: str, field: Field | None = None) -> ScoreSought:
+    """Return the score that `value` asks for: `name`, `name=label`, `name<0.5`."""
+    match = _SCORE.fullmatch(value)
+    name, op, sought = match.groups() if match else ("", "", "")
+    number = float(sought) if _SCORE_VALUE.fullmatch(sought or "") else None
+    if not name or (op and not sought) or (op not in (None, "", "=") and number is None):
+        example = f"; write for instance {field.example}" if field else ""
+        raise ValueProblemError(
+            f"{value!r} cannot be used, it takes a score's name, and =label or a number "
+            f"after < <= > >={example}."
+        )
+    return ScoreSought(name, op or "", number, (sought or "") if op == "=" else "")
 
 
 def _choice(field: Field, value: str) -> str:

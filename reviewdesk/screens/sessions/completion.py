@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 from reviewdesk.screens.sessions.counts import TooSlowError, time_limit
 from reviewdesk.screens.sessions.filters import filter_of
 from traces.labels import current_label_set
-from traces.models import Label, Project
+from traces.models import Label, Project, Score
 from traces.search import FIELDS, Field, Kind, Term, field_named
 
 # Values are those of the newest sessions that meet the rest of the filter: what is rarer than one
@@ -20,6 +20,7 @@ from traces.search import FIELDS, Field, Kind, Term, field_named
 SAMPLE = 1_000
 MAX_SUGGESTIONS = 9
 _SAMPLE_MS = 300
+_MAX_SCORES = 5_000
 _CACHED_S = 30
 _FRAGMENT = re.compile(r"(-?)([A-Za-z][A-Za-z_-]*)?(?:(<=|>=|!=|[:<>=])(.*))?", re.DOTALL)
 _NUMBERS = {
@@ -65,7 +66,7 @@ class Completion:
 def complete(project: Project, fragment: str, rest: str = "") -> Completion:
     """Return what `fragment`, the term being typed, may become beside the `rest` of the filter.
 
-    At most seven queries, and none for names of fields.
+    At most eight queries, and none for names of fields.
     """
     match = _FRAGMENT.fullmatch(fragment.strip())
     if match is None:
@@ -141,7 +142,7 @@ def _known(project: Project, field: Field, rest: str) -> Iterable[tuple[str, str
 def sample_of(project: Project, rest: str) -> Mapping[str, Mapping[str, int]]:
     """Return how often values occur in the newest sessions that meet `rest`, by field.
 
-    Two queries, remembered for half a minute; nothing where they take too long.
+    Three queries, remembered for half a minute; nothing where they take too long.
     """
     digest = sha256(rest.encode("utf-8", "replace")).hexdigest()
     key = f"session-values:{project.pk}:{digest}"
@@ -179,7 +180,13 @@ def _sample(project: Project, rest: str) -> dict[str, Counter[str]]:
         add("model", models)
         add("masked", masked)
         add("has", ["errors"] if errors else [])
-    labels = Label.objects.filter(session__in=[row[0] for row in rows]).exclude(completed_at=None)
+    pks = [row[0] for row in rows]
+    scores = Score.objects.filter(project=project, session__in=pks)
+    named = scores.values_list("session", "name", "label").order_by().distinct()[:_MAX_SCORES]
+    names = {(pk, name) for pk, name, _ in named}
+    add("score", [name for _, name in names])
+    add("score", [f"{name}={label}" for _, name, label in named if label])
+    labels = Label.objects.filter(session__in=pks).exclude(completed_at=None)
     labelled = set()
     for pk, outcome, cause, email in labels.values_list(
         "session_id", "outcome", "cause", "author__email"
