@@ -14,10 +14,15 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 
 from reviewdesk.people.roles import Role
-from tests.factories import client_as
+from tests.factories import client_as, make_project
+from tests.test_append import arriving
 from tests.test_otlp_decode import SPAN_ID, START, TRACE_ID, hexed, request_of
 from tests.test_otlp_http import Sender
+from traces.ingest.append import append_spans
 from traces.ingest.late import KEEP_DAYS
+from traces.ingest.take import take_logs
+from traces.ingest.tally import DecodedLogs
+from traces.ingest.wire import WireEvent, WireLog
 from traces.models import Label, Score, Session, Span, WaitingEvent
 from traces.refresh import drain
 from traces.scores import scored_as, scores_of
@@ -222,6 +227,63 @@ def test_what_a_span_says_itself_stands():
     span = Span.objects.get(session__project=sender.project)
     assert [each["content"] for each in span.input["messages"]] == ["My own words."]
     assert span.output["content"] == "On its way."
+
+
+def log_of(name, body, after=0):
+    """Make one log record as it is decoded."""
+    return WireLog(TRACE_ID, SPAN_ID, WireEvent(name, START + after, {}, body))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_words_outlast_the_span_being_completed_in_any_order(order):
+    project = make_project()
+    asked = log_of("gen_ai.user.message", {"content": "I am mira@example.com"})
+    chosen = log_of(CHOSEN[0], CHOSEN[2], after=1)
+    said = {"kind": "model", "name": "chat", "span_id": SPAN_ID, "trace_id": TRACE_ID}
+    steps = [
+        lambda: append_spans(project=project, spans=[arriving(**said, status="running")]),
+        lambda: append_spans(project=project, spans=[arriving(**said, duration_ns=5, heard="x")]),
+        lambda: take_logs(project=project, decoded=DecodedLogs(logs=[asked])),
+        lambda: take_logs(project=project, decoded=DecodedLogs(logs=[chosen])),
+    ]
+    for place in order:
+        steps[place]()
+        drain()
+    span = Span.objects.get(session__project=project)
+    assert (span.status, span.duration_ns, span.output["content"]) == ("ok", 5, "On its way.")
+    assert span.input["messages"][0]["content"].startswith("I am ")
+    assert [event["name"] for event in span.otel["logs"]] == [ASKED[0], CHOSEN[0]]
+    assert (span.masked, span.heard) == ({"email": 1}, span.input["messages"][0]["content"])
+    assert not WaitingEvent.objects.exists()
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_a_span_says_itself_stands_whenever_it_says_it(order):
+    project = make_project()
+    own = {"messages": [{"role": "user", "content": "My own words."}], "new": 1}
+    said = {"kind": "model", "name": "chat", "span_id": SPAN_ID, "trace_id": TRACE_ID}
+    logs = [log_of(ASKED[0], ASKED[2]), log_of(SYSTEM[0], SYSTEM[2], after=1)]
+    steps = [
+        lambda: append_spans(project=project, spans=[arriving(**said, input=own)]),
+        *(
+            lambda log=log: take_logs(project=project, decoded=DecodedLogs(logs=[log]))
+            for log in logs
+        ),
+    ]
+    for place in order:
+        steps[place]()
+        drain()
+    span = Span.objects.get(session__project=project)
+    assert span.input == own
+    assert len(span.otel["logs"]) == 2
+
+
+def test_words_sent_again_are_masked_once():
+    sender = Sender()
+    asked = ("gen_ai.user.message", {}, {"content": "I am mira@example.com"})
+    send(sender, model_call(), logs_of(asked))
+    send(sender, logs_of(asked))
+    assert Span.objects.get(session__project=sender.project).masked == {"email": 1}
 
 
 def test_words_are_masked_while_they_wait_and_after():

@@ -18,6 +18,7 @@ from traces.errors import BadRecordError
 from traces.ingest.checks import problem_of_id, problem_of_span
 from traces.ingest.costs import with_cost
 from traces.ingest.emitters import emitter_id
+from traces.ingest.late import give_back_words
 from traces.ingest.moving import move_traces
 from traces.ingest.received import insert_sessions, note_due, note_earlier_starts, sessions_of
 from traces.ingest.routing import Route, route_traces, traces_of
@@ -58,11 +59,13 @@ _REPLACED = ", ".join(
 )
 # OpenTelemetry exports a span once, when it has ended; what comes again is the same, and the first
 # stands. A span that was sent while it ran is completed by the one that says more.
-_COMPLETE = f"""
-UPDATE traces_span AS span SET {_REPLACED} FROM {_TABLE} AS incoming
-WHERE span.session_id = incoming.session_id AND span.span_id = incoming.span_id
+_IS_COMPLETED = """
+    span.session_id = incoming.session_id AND span.span_id = incoming.span_id
     AND span.start_ns = incoming.start_ns AND span.status IN ('running', 'waiting')
     AND (incoming.status NOT IN ('running', 'waiting') OR incoming.duration_ns > span.duration_ns)
+"""
+_COMPLETE = f"""
+UPDATE traces_span AS span SET {_REPLACED} FROM {_TABLE} AS incoming WHERE {_IS_COMPLETED}
 """
 
 
@@ -232,6 +235,7 @@ def _merge(cursor: CursorWrapper, rows: list[list[Any]]) -> int:
     cursor.execute(_INSERT)
     num_new: int = cursor.rowcount
     if num_new < len(rows):
+        give_back_words(cursor, table=_TABLE, condition=_IS_COMPLETED)
         cursor.execute(_COMPLETE)
     return num_new
 
