@@ -11,12 +11,14 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from reviewdesk.screens.errors import failed
-from tests.factories import make_project, make_session, make_user, sign_in
+from tests.factories import make_project, make_session, make_span, make_user, sign_in
 from traces.api_keys import create_key, revoke_key
 from traces.models import ApiKey, Session
+from traces.rows import SPAN_COLUMNS, span_row
 
 pytestmark = pytest.mark.django_db
 
+COPY = f"COPY traces_span ({SPAN_COLUMNS}) FROM STDIN"
 URL = "/api/v1/sessions"
 MONDAY = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 
@@ -95,6 +97,10 @@ def test_list_costs_the_same_for_many_as_for_few():
         ({"q": "order"}, 2),
         ({"q": "way -shipped"}, 2),
         ({"q": "giraffe"}, 0),
+        ({"q": "agent:ret* -status:completed"}, 1),
+        ({"q": "tool:get_order_details cost>0.001 order"}, 2),
+        ({"q": "customer:Test golden:only"}, 1),
+        ({"q": "status:failed", "version": "v3"}, 0),
         ({"since": "2026-11-17"}, 1),
         ({"until": "2026-11-17T00:00:00+00:00"}, 1),
         ({"golden": "1"}, 3),
@@ -130,6 +136,8 @@ def test_filters(query, num_found):
         ({"next": "MTIz"}, "next is no cursor"),
         ({"golden": "yes"}, "golden must be 1"),
         ({"q": "a\x00b"}, "q holds a NUL"),
+        ({"q": "cost>lots"}, "q: cost>lots: "),
+        ({"q": "a" * 1001}, "a filter has at most 1,000 characters"),
         ({"stauts": "failed"}, "no parameter 'stauts'; there are agent, customer"),
     ],
 )
@@ -149,6 +157,16 @@ def test_detail_has_the_spans_with_their_payloads():
     assert tool["input"] == {"arguments": {"order_id": "#A1001"}}
     assert tool["output"]["result"]["status"] == "shipped"
     assert body["metadata"] == session.metadata
+
+
+def test_detail_has_spans_that_no_total_counts_yet():
+    api = Api()
+    session = make_session(api.project)
+    late = make_span("other", "late", at=86_400)
+    with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        copy.write_row(span_row(session.pk, late))
+    body = api.get(f"{URL}/{session.pk}").json()
+    assert body["spans"][-1]["name"] == "late"
 
 
 def test_another_projects_session_is_not_found():

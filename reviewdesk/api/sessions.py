@@ -3,15 +3,18 @@
 import base64
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import Q, QuerySet
 from django.http import JsonResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from reviewdesk.api.endpoint import ApiError, ApiRequest, check_names
+from reviewdesk.screens.sessions.sorting import SORTS, in_order
+from traces import search
 from traces.models import Session, Span
 
 MAX_LIMIT = 200
@@ -24,10 +27,12 @@ def list_sessions(request: ApiRequest) -> JsonResponse:
     """Answer sessions, newest first, one page."""
     check_names(request.GET, _NAMES, "parameter")
     limit = _limit(request.GET.get("limit", str(DEFAULT_LIMIT)))
-    found = _filtered(request).order_by("-started_at", "-id").defer("said", "said_vector")
+    asked = _asked(request)
+    found = _filtered(request, asked)
     if cursor := request.GET.get("next"):
         found = found.filter(_after(cursor))
-    page = list(found[: limit + 1])
+    newest = in_order(found, SORTS["newest"], words=asked.words)
+    page = list(newest.defer("said", "said_vector")[: limit + 1])
     more = len(page) > limit
     return JsonResponse(
         {
@@ -43,10 +48,11 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
     session = Session.objects.defer("said", "said_vector").filter(project=project, pk=pk).first()
     if session is None:
         raise ApiError(404, "not_found", f"This project has no session {pk}.")
-    # The bounds let PostgreSQL leave out the partitions of other weeks.
-    spans = Span.objects.filter(
-        session=session, start_ns__gte=session.first_ns, start_ns__lte=session.last_ns
-    ).order_by("start_ns", "parent_id", "span_id")
+    # The bound lets PostgreSQL leave out earlier weeks' partitions. There is none above: `last_ns`
+    # is a total, and spans that have just come are not in it yet.
+    spans = Span.objects.filter(session=session, start_ns__gte=session.first_ns).order_by(
+        "start_ns", "parent_id", "span_id"
+    )
     return JsonResponse(
         {
             **session_json(request, session),
@@ -105,13 +111,21 @@ def _span_json(span: Span) -> dict[str, Any]:
     }
 
 
-def _filtered(request: ApiRequest) -> QuerySet[Session]:
-    found = Session.objects.filter(project=request.api_key.project)
-    given = request.GET
-    if given.get("golden", "0") not in {"0", "1"}:
+def _asked(request: ApiRequest) -> search.Query:
+    """Return what is asked for in the language of the session list."""
+    golden = request.GET.get("golden", "0")
+    if golden not in {"0", "1"}:
         raise ApiError(400, "bad_value", "golden must be 1 (golden tests' runs too) or 0.")
-    if given.get("golden", "0") == "0":
-        found = found.filter(is_golden=False)
+    asked = search.parse(_text(request.GET.get("q", ""), "q"))
+    if asked.problems:
+        raise ApiError(400, "bad_value", f"q: {asked.problems[0]}")
+    too = search.parse("golden:too").terms if golden == "1" else ()
+    return replace(asked, terms=(*asked.terms, *too))
+
+
+def _filtered(request: ApiRequest, asked: search.Query) -> QuerySet[Session]:
+    project, given = request.api_key.project, request.GET
+    found = search.apply(asked, project.sessions.all(), project, timezone.now())
     if statuses := given.getlist("status"):
         known = {str(status) for status in Session.Status}
         check_names(statuses, known, "status")
@@ -120,9 +134,6 @@ def _filtered(request: ApiRequest) -> QuerySet[Session]:
     for name, column in exact.items():
         if name in given:
             found = found.filter(**{column: _text(given[name], name)})
-    if words := _text(given.get("q", ""), "q"):
-        query = SearchQuery(words, config="simple", search_type="websearch")
-        found = found.filter(said_vector=query)
     if "since" in given:
         found = found.filter(started_at__gte=_time(given["since"], "since"))
     if "until" in given:
