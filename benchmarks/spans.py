@@ -73,13 +73,21 @@ def _fill(home: Home, arguments: argparse.Namespace) -> None:
         with _without_indexes(connection):
             _copy_weeks(home, connection, weeks, arguments)
         _say("copied", began)
+        _clean(connection, "traces_session", "traces_trace", "traces_span")
+        _say("analysed", began)
         furnish = [sys.executable, str(Path(__file__).with_name("furnish.py")), str(arguments.seed)]
         subprocess.run(furnish, env=home.variables, check=True)
-        for table in ("traces_session", "traces_trace", "traces_label", "traces_queueitem"):
-            connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
-        connection.execute("ANALYZE")
-        _say("furnished and analysed", began)
+        _clean(
+            connection, "traces_label", "traces_queueitem", "traces_sessionday", "traces_toolday"
+        )
+        _say("furnished", began)
         _print(connection, arguments.sessions, time.monotonic() - began)
+
+
+def _clean(connection: Connection, *tables: str) -> None:
+    """Do what autovacuum would do some time later, in the middle of a measurement."""
+    for table in tables:
+        connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
 
 
 def _print(connection: Connection, num_sessions: int, seconds: float) -> None:

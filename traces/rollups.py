@@ -33,7 +33,8 @@ WHERE project_id = %(project)s AND NOT is_golden
     AND started_at >= %(first)s AND started_at < %(end)s
 GROUP BY project_id, agent_name
 """
-# A session's spans never start before it, so that the bound only spares older partitions.
+# A session's spans lie between its times: bounds for all of them spare the other partitions, of
+# which the planner would have every session look into each.
 _TOOLS = """
 INSERT INTO traces_toolday (project_id, day, agent_name, tool, num_calls, num_failed)
 SELECT session.project_id, %(day)s, session.agent_name, span.name,
@@ -41,7 +42,7 @@ SELECT session.project_id, %(day)s, session.agent_name, span.name,
 FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
 WHERE session.project_id = %(project)s AND NOT session.is_golden
     AND session.started_at >= %(first)s AND session.started_at < %(end)s
-    AND span.start_ns >= %(first_ns)s AND span.kind = 'tool'
+    AND span.start_ns BETWEEN %(first_ns)s AND %(last_ns)s AND span.kind = 'tool'
 GROUP BY session.project_id, session.agent_name, span.name
 """
 _MASKED = """
@@ -58,10 +59,14 @@ SELECT session.project_id, %(day)s, span.model, count(*)
 FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
 WHERE session.project_id = %(project)s
     AND session.started_at >= %(first)s AND session.started_at < %(end)s
-    AND span.start_ns >= %(first_ns)s AND span.kind = 'model' AND span.model <> ''
-    AND span.cost_usd IS NULL
+    AND span.start_ns BETWEEN %(first_ns)s AND %(last_ns)s
+    AND span.kind = 'model' AND span.model <> '' AND span.cost_usd IS NULL
     AND span.input_tokens IS NOT NULL AND span.output_tokens IS NOT NULL
 GROUP BY session.project_id, span.model
+"""
+_BOUNDS = """
+SELECT coalesce(min(first_ns), 0), coalesce(max(last_ns), 0) FROM traces_session
+WHERE project_id = %(project)s AND started_at >= %(first)s AND started_at < %(end)s
 """
 _TABLES = {
     "traces_sessionday": _SESSIONS,
@@ -133,7 +138,6 @@ def _count_day(project_id: int, day: date) -> None:
         "day": day,
         "first": first,
         "end": first + _DAY,
-        "first_ns": int(first.timestamp()) * 1_000_000_000,
     }
     key = "WHERE project_id = %(project)s AND day = %(day)s"
     with transaction.atomic(), connection.cursor() as cursor:
@@ -145,6 +149,8 @@ def _count_day(project_id: int, day: date) -> None:
         cursor.execute("SELECT 1 FROM traces_project WHERE id = %(project)s", values)
         if cursor.fetchone() is None:
             return
+        cursor.execute(_BOUNDS, values)
+        values["first_ns"], values["last_ns"] = cursor.fetchone()
         for statement in _TABLES.values():
             cursor.execute(statement, values)
         cursor.execute(
