@@ -90,18 +90,20 @@ _WITHOUT_LITERAL = (
     (re.compile(r"\.[\w-]{6}\.[\w-]{27}"), _patterns(DiscordBotTokenDetector)),
     (re.compile(r":(?<=[0-9]:)[\w-]{35}"), _patterns(TelegramBotTokenDetector)),
 )
-# What says within a few microseconds that none of all these can match: a prefix that ends in a
-# hyphen or underscore, a rare literal, or two capitals.
-_PREFIX = re.compile(
-    r"[_-](?:(?<=gh[pousr]_)|(?<=github_)|(?<=hf_)|(?<=npm_)|(?<=gsk_)|(?<=whsec_)|(?<=[rs]k_)"
-    r"|(?<=gl\w\w-)|(?<=gl\w\w\w-)|(?<=glsoat-)|(?<=glagent-)|(?<=sk-)|(?<=xapp-)|(?<=sq0csp-)"
-    r"|(?<=pypi-)|us\d|----BEGIN)"
+# What says within a few microseconds that none of all these can match. Each begins with a literal,
+# to which `re` skips ten times as fast as to a class of characters.
+_SIGNS = (
+    re.compile(
+        r"_(?:(?<=gh[pousr]_)|(?<=github_)|(?<=hf_)|(?<=npm_)|(?<=gsk_)|(?<=whsec_)|(?<=[rs]k_))"
+    ),
+    re.compile(
+        r"-(?:(?<=gl\w\w-)|(?<=gl\w\w\w-)|(?<=glsoat-)|(?<=glagent-)|(?<=sk-)|(?<=xapp-)"
+        r"|(?<=sq0csp-)|(?<=pypi-)|us\d|----BEGIN)"
+    ),
+    re.compile(r"A(?:Iza|(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]{8}|C[a-z0-9]{32})"),
+    re.compile(r"S(?:G\.|K[a-z0-9]{32})"),
 )
-_CAPITALS = re.compile(
-    r"[AGPST](?:Iza|G\.|R1348941|uTTY-User|3BlbkFJ|(?:KIA|SIA|BIA|CCA|3T)[A-Z0-9]{8}"
-    r"|(?:C|K)[a-z0-9]{32})"
-)
-_RARE = ("eyJ", "ya29.", "hooks.slack")
+_RARE = ("eyJ", "ya29.", "hooks.slack", "GR1348941", "PuTTY-User", "T3BlbkFJ")
 
 _FIELD = (
     r"(?:[\w-]*[_-])?(?:api[_-]?key|apikey|secret|secret[_-]?(?:access[_-]?)?key|client[_-]?secret"
@@ -134,13 +136,13 @@ def is_suspect(text: str, lowered: str) -> bool:
     for literal in _RARE:
         if literal in text:
             return True
-    return bool(
-        _PREFIX.search(text)
-        or _CAPITALS.search(text)
-        or "xox" in lowered
-        or ("://" in text and "@" in text)
-        or any(hint.search(text) for hint, _ in _WITHOUT_LITERAL)
-    )
+    for sign in _SIGNS:
+        if sign.search(text):
+            return True
+    for sign, _ in _WITHOUT_LITERAL:
+        if sign.search(text):
+            return True
+    return "xox" in lowered or ("://" in text and "@" in text)
 
 
 def find_credentials(text: str) -> Iterator[Span]:

@@ -161,6 +161,8 @@ class Masker:
         emitter = record.emitter and self.emitter(record.emitter)
         if emitter is not record.emitter:
             record = replace(record, emitter=emitter)
+        if self._is_plain(record, own):
+            return record, own
         parts = (
             record.name,
             record.model,
@@ -191,6 +193,26 @@ class Masker:
             masked=dict(Counter(record.masked or {}) + Counter(counts)),
         )
         return span, own_masked
+
+    def _is_plain(self, record: SpanRecord, own: tuple[Any, ...]) -> bool:
+        """Say whether nothing in a span can be masked, as in most, by a look at its JSON."""
+        said = (
+            record.name,
+            record.model,
+            record.status_message,
+            record.input,
+            record.output,
+            record.attributes,
+            record.otel,
+            *own,
+        )
+        try:
+            text = _dump(said)
+            if record.heard not in text:
+                text += _dump(record.heard)
+        except RecursionError:
+            return False
+        return not self._suspects(text)
 
     def _suspects(self, text: str) -> frozenset[str]:
         """Return the kinds to look for; nothing for most texts, without any walk."""

@@ -70,6 +70,15 @@ _DIGITS = re.compile(
     r"|([0-9]{12,})"
     r"|[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9])"
 )
+# What no value is without, in a text whose digits have all become 0, capitals A, and separators of
+# groups -: an IBAN, a phone or card or social security number in groups, a card in one.
+_CLASSES = bytes.maketrans(
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ .-", 10 * b"0" + 26 * b"A" + 3 * b"-"
+)
+_GROUPS, _COUNTRY, _LONG = b"00-0000", b"AA00", 13 * b"0"
+# These begin with a literal, to which `re` skips ten times as fast as to a class.
+_PLUS = re.compile(r"\+[0-9(]")
+_DOTS = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
 _COLONS = re.compile(r":(?::|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:)")
 
 # Length by country, from the IBAN registry (SWIFT, release 99).
@@ -103,7 +112,7 @@ _UNSPECIFIC = frozenset({"0.0.0.0", "127.0.0.1", "255.255.255.255", "255.255.255
 def suspects(text: str, lowered: str) -> list[str]:
     """Return the kinds that a text, dumped as JSON or not, could hold; most texts none."""
     found = ["email"] if "@" in text else []
-    if any(_could_be(match) for match in _DIGITS.finditer(text)):
+    if _has_digits(text) and any(_could_be(match) for match in _DIGITS.finditer(text)):
         found += ["phone", "card", "ssn", "iban", "ip"]
     else:
         if "phone" in lowered or "ssn" in lowered or "social" in lowered or "mobile" in lowered:
@@ -208,6 +217,18 @@ def is_card(digits: str) -> bool:
 def only_digits(text: str) -> str:
     """Return the digits of a text."""
     return "".join(each for each in text if each.isdecimal())
+
+
+def _has_digits(text: str) -> bool:
+    """Say within a microsecond whether digits stand as values have them; most texts have none."""
+    classes = text.encode(errors="replace").translate(_CLASSES)
+    return (
+        _GROUPS in classes
+        or _COUNTRY in classes
+        or _LONG in classes
+        or _PLUS.search(text) is not None
+        or _DOTS.search(text) is not None
+    )
 
 
 def _could_be(match: re.Match[str]) -> bool:
