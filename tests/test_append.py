@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from tests.factories import NOON_NS, SECOND, make_label, make_project, make_span, make_user
 from traces.ingest.append import append_spans
@@ -220,6 +221,23 @@ def test_emitter_is_stored_once() -> None:
     emitted = Emitter.objects.get(project=project)
     assert (emitted.resource, emitted.scope["name"]) == ({"service.name": "shop"}, "lib")
     assert set(Span.objects.values_list("emitter_id", flat=True)) == {emitted.pk}
+
+
+def test_many_emitters_take_no_more_queries_than_two(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    project = make_project()
+    append_spans(project=project, spans=[arriving(1)])
+    senders = [EmitterRecord({"host.name": f"host-{number}"}) for number in range(300)]
+    spans = [arriving(number + 2, emitter=each) for number, each in enumerate(senders)]
+    with django_assert_max_num_queries(30):
+        append_spans(project=project, spans=spans)
+    stored = dict(Emitter.objects.filter(project=project).values_list("pk", "resource"))
+    sent = {span.record.span_id: span.record.emitter.resource for span in spans}
+    for span_id, number in Span.objects.exclude(emitter_id=None).values_list(
+        "span_id", "emitter_id"
+    ):
+        assert stored[number] == sent[span_id]
 
 
 def test_root_says_who_the_agent_is_whatever_comes_first() -> None:

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from traces.errors import BadRecordError
 from traces.ingest.checks import problem_of_id, problem_of_span
 from traces.ingest.costs import with_cost
-from traces.ingest.emitters import emitter_id
+from traces.ingest.emitters import emitter_ids
 from traces.ingest.late import give_back_words
 from traces.ingest.moving import move_traces
 from traces.ingest.received import insert_sessions, note_due, note_earlier_starts, sessions_of
@@ -25,7 +25,7 @@ from traces.ingest.routing import Route, route_traces, traces_of
 from traces.models import Project, Session, Span
 from traces.partitions import ensure_partitions
 from traces.pricing import price_table
-from traces.records import EmitterRecord, IncomingSpan, SpanRecord
+from traces.records import IncomingSpan, SpanRecord
 from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, json_text, span_row
 
@@ -141,25 +141,44 @@ def _says_more(record: SpanRecord, known: SpanRecord) -> bool:
 
 def _prepare(project: Project, spans: Sequence[IncomingSpan]) -> _Batch:
     batch = _Batch([], [], [])
-    emitters: dict[int, int] = {}
-    masker, prices = masker_for(project), price_table(project)
-    for sent in spans:
-        span, problem = sent, _problem_of(sent)
-        if not problem:
-            try:
-                span = masker.incoming(sent)
-                if span.metadata:
-                    json_text(span.metadata)
-                number = _emitter_id(project, span.record.emitter, emitters)
-                record = with_cost(span.record, prices)
-                batch.rows.append(span_row(_NO_SESSION, record, number))
-                batch.spans.append(span)
-            except BadRecordError as error:
-                problem = str(error)
-        if problem:
-            record = span.record
-            batch.problems.append(f"span {record.span_id!r} ({record.name[:60]!r}): {problem}")
+    prices = price_table(project)
+    masked = _masked(project, spans, batch.problems)
+    emitters = emitter_ids(project, (span.record.emitter for span in masked))
+    for span in masked:
+        record = span.record
+        try:
+            if record.emitter is not None and id(record.emitter) not in emitters:
+                raise BadRecordError("its resource or scope is nested too deeply")
+            if span.metadata:
+                json_text(span.metadata)
+            number = emitters[id(record.emitter)] if record.emitter is not None else None
+            batch.rows.append(span_row(_NO_SESSION, with_cost(record, prices), number))
+            batch.spans.append(span)
+        except BadRecordError as error:
+            batch.problems.append(_named(span, str(error)))
     return batch
+
+
+def _masked(
+    project: Project, spans: Sequence[IncomingSpan], problems: list[str]
+) -> list[IncomingSpan]:
+    """Return the spans that have no problem so far, masked; the others are named."""
+    masker = masker_for(project)
+    masked = []
+    for span in spans:
+        problem = _problem_of(span)
+        try:
+            if not problem:
+                masked.append(masker.incoming(span))
+        except BadRecordError as error:
+            problem = str(error)
+        if problem:
+            problems.append(_named(span, problem))
+    return masked
+
+
+def _named(span: IncomingSpan, problem: str) -> str:
+    return f"span {span.record.span_id!r} ({span.record.name[:60]!r}): {problem}"
 
 
 def _problem_of(span: IncomingSpan) -> str:
@@ -168,17 +187,6 @@ def _problem_of(span: IncomingSpan) -> str:
     if span.session_key and (problem := problem_of_id(span.session_key)):
         return f"of its session: {problem}"
     return problem_of_span(span.record)
-
-
-def _emitter_id(
-    project: Project, emitter: EmitterRecord | None, known: dict[int, int]
-) -> int | None:
-    """Look it up once for all spans of a request that share the record."""
-    if emitter is None:
-        return None
-    if id(emitter) not in known:
-        known[id(emitter)] = emitter_id(project, emitter)
-    return known[id(emitter)]
 
 
 def _store_patiently(project: Project, source: str, batch: _Batch) -> int:

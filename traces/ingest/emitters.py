@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from django.db import connection
 
@@ -13,43 +14,64 @@ from traces.rows import json_text
 _MOST_KNOWN = 10_000
 _known: dict[tuple[int, str], int] = {}
 
+_ADD = """
+INSERT INTO traces_emitter (project_id, digest, resource, scope)
+SELECT %s, digest, resource, scope FROM jsonb_to_recordset(%s::jsonb)
+    AS sent (digest text, resource jsonb, scope jsonb) ORDER BY digest
+ON CONFLICT DO NOTHING
+"""
 
-def emitter_id(project: Project, record: EmitterRecord) -> int:
-    """Return the number of a program, storing it when it is new.
 
-    No query for what this process has seen before, else two. An emitter is deleted with its
-    project only, so that what is remembered stays true.
+def emitter_ids(project: Project, records: Iterable[EmitterRecord | None]) -> dict[int, int]:
+    """Return the numbers of programs by the identity of their records; new ones are stored.
 
-    Raises:
-        BadRecordError: Its resource or scope is nested too deeply.
+    Spans share a record, which is looked up once. No query for what this process has seen before,
+    else two, however many there are. An emitter is deleted with its project only, so that what is
+    remembered stays true. One that is nested too deeply has no number.
     """
-    digest = _digest(record)
-    known = _known.get((project.pk, digest))
-    if known is not None:
-        return known
-    Emitter.objects.bulk_create(
-        [
-            Emitter(
-                project=project,
-                digest=digest,
-                resource=json.loads(json_text(record.resource)),
-                scope=json.loads(json_text(record.scope)),
+    once = {id(record): record for record in records if record is not None}
+    digests = {key: digest for key, record in once.items() if (digest := _digest(record))}
+    known = {
+        digest: number
+        for digest in set(digests.values())
+        if (number := _known.get((project.pk, digest))) is not None
+    }
+    missing = {digest: once[key] for key, digest in digests.items() if digest not in known}
+    if missing:
+        known |= _stored(project, missing)
+    return {key: known[digest] for key, digest in digests.items() if digest in known}
+
+
+def _stored(project: Project, records: dict[str, EmitterRecord]) -> dict[str, int]:
+    """Store what is new of these, and return the numbers of all by their digests."""
+    rows = []
+    for digest, record in records.items():
+        try:
+            rows.append(
+                f'{{"digest":"{digest}","resource":{json_text(record.resource)},'
+                f'"scope":{json_text(record.scope)}}}'
             )
-        ],
-        ignore_conflicts=True,
+        except BadRecordError:
+            continue
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD, [project.pk, f"[{','.join(rows)}]"])
+    found = dict(
+        Emitter.objects.filter(project=project, digest__in=list(records)).values_list(
+            "digest", "pk"
+        )
     )
-    found: int = Emitter.objects.values_list("pk", flat=True).get(project=project, digest=digest)
     # What an outer transaction may still take back must not be remembered.
     if not connection.in_atomic_block:
-        if len(_known) >= _MOST_KNOWN:
+        if len(_known) + len(found) > _MOST_KNOWN:
             _known.clear()
-        _known[project.pk, digest] = found
+        _known.update({(project.pk, digest): number for digest, number in found.items()})
     return found
 
 
 def _digest(record: EmitterRecord) -> str:
+    """Return what a record is known by, empty where it is nested too deeply."""
     try:
         text = json.dumps({"resource": record.resource, "scope": record.scope}, sort_keys=True)
     except RecursionError:
-        raise BadRecordError("its resource or scope is nested too deeply") from None
+        return ""
     return hashlib.sha256(text.encode()).hexdigest()

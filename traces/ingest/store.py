@@ -15,11 +15,11 @@ from traces.ingest.checks import (
     problem_of_span,
     problem_of_totals,
 )
-from traces.ingest.emitters import emitter_id
+from traces.ingest.emitters import emitter_ids
 from traces.ingest.identity import session_id_of
 from traces.models import Project, Session
 from traces.partitions import ensure_partitions
-from traces.records import SessionRecord, from_ns
+from traces.records import EmitterRecord, SessionRecord, from_ns
 from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMNS, json_text, span_row
 from traces.totals import refresh_totals
@@ -188,7 +188,9 @@ def _session_row(session_id: uuid.UUID, project: Project, record: SessionRecord)
 def _copy_spans(project: Project, records: dict[uuid.UUID, SessionRecord]) -> int:
     """Copy the spans of new sessions; a span that a record holds twice is stored once."""
     num_spans = 0
-    emitters = _emitter_ids(project, records.values())
+    emitters = emitter_ids(
+        project, (span.emitter for record in records.values() for span in record.spans)
+    )
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY traces_span ({SPAN_COLUMNS}) FROM STDIN") as copy,
@@ -196,13 +198,13 @@ def _copy_spans(project: Project, records: dict[uuid.UUID, SessionRecord]) -> in
         for session_id, record in records.items():
             spans = {(span.span_id, span.start_ns): span for span in reversed(record.spans)}
             for span in spans.values():
-                number = None if span.emitter is None else emitters[id(span.emitter)]
+                number = None if span.emitter is None else _number(emitters, span.emitter)
                 copy.write_row(span_row(session_id, span, number))
             num_spans += len(spans)
     return num_spans
 
 
-def _emitter_ids(project: Project, records: Iterable[SessionRecord]) -> dict[int, int]:
-    """Return the emitters' numbers by the identity of their records, which spans share."""
-    found = {id(each.emitter): each.emitter for record in records for each in record.spans}
-    return {key: emitter_id(project, each) for key, each in found.items() if each is not None}
+def _number(emitters: dict[int, int], emitter: EmitterRecord) -> int:
+    if id(emitter) not in emitters:
+        raise BadRecordError("the resource or scope of a span is nested too deeply")
+    return emitters[id(emitter)]
