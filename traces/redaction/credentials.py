@@ -124,6 +124,13 @@ _BARE_FIELD = re.compile(
     rf"""(?<![\w-])(?:{_FIELD}|token)\s?(?:=|:|\bis\b|\bto\b)\s*([^\s"'\\,;&<>⟦⟧(){{}}\[\]]{{4,}})""",
     re.IGNORECASE,
 )
+# As people say it: "the password has been changed to 'abc-1'".
+_TOLD_FIELD = re.compile(
+    r"""(?<![\w-])(?:passw(?:or)?d|passphrase|passcode|pwd|secret|api[ _-]?key)"""
+    r"""(?:\s+(?:has|have|had|been|was|be|will|should|now|successfully|updated|changed|set|reset))"""
+    r"""{0,6}\s+(?:is|to|as)\s*:?\s+["'`“‘]?([^\s"'`“”‘’\\,;&<>⟦⟧(){}\[\]]{4,})""",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[A-Za-z]+[.,!?]?\Z")
 _MASKED_ALREADY = re.compile(r"[*•x.]+\Z|<.*>\Z|\[.*\]\Z|\$\{.*\}\Z", re.IGNORECASE)
 
@@ -158,9 +165,8 @@ def find_credentials(text: str) -> Iterator[Span]:
         for match in _QUOTED_FIELD.finditer(text):
             if not _MASKED_ALREADY.match(match[1]):
                 yield match.span(1)
-        for match in _BARE_FIELD.finditer(text):
-            if _is_value(match):
-                yield match.span(1)
+        for pattern in (_BARE_FIELD, _TOLD_FIELD):
+            yield from (match.span(1) for match in pattern.finditer(text) if _is_value(match))
 
 
 def is_secret_name(name: str) -> bool:
