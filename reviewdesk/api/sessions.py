@@ -12,9 +12,10 @@ from django.http import JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from reviewdesk.api.endpoint import ApiError, ApiRequest, check_names
+from reviewdesk.api.endpoint import ApiError, ApiRequest, check_names, error_response
 from reviewdesk.screens.sessions.sorting import SORTS, in_order
 from traces import search
+from traces.ingest.moving import moved_to
 from traces.models import Session, Span
 
 MAX_LIMIT = 200
@@ -46,6 +47,8 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
     """Answer a session with its spans and their inputs and outputs."""
     project = request.api_key.project
     session = Session.objects.defer("said", "said_vector").filter(project=project, pk=pk).first()
+    if session is None and (new_id := moved_to(pk, project)):
+        return _moved(new_id)
     if session is None:
         raise ApiError(404, "not_found", f"This project has no session {pk}.")
     # The bound lets PostgreSQL leave out earlier weeks' partitions. There is none above: `last_ns`
@@ -60,6 +63,13 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
             "spans": [_span_json(span) for span in spans],
         }
     )
+
+
+def _moved(session_id: uuid.UUID) -> JsonResponse:
+    words = f"The spans of this session are in session {session_id} now."
+    answer = error_response(ApiError(307, "moved", words))
+    answer["Location"] = reverse("api:session", args=[session_id])
+    return answer
 
 
 def session_json(request: ApiRequest, session: Session) -> dict[str, Any]:

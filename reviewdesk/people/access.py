@@ -14,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 from agents.models import Agent, Run
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed, roles_with
+from traces.ingest.moving import moved_to
 from traces.models import Project, Session
 
 
@@ -38,6 +39,14 @@ class LacksPermissionError(PermissionDenied):
         others = " or ".join((", ".join(self.roles[:-1]), self.roles[-1]))
         allowed = others if len(self.roles) > 1 else self.roles[0]
         return f"Your role is {self.role}. To {self.permission} takes the role {allowed}."
+
+
+class SessionMovedError(Http404):
+    """The session's spans are in another one by now, `session_id`."""
+
+    def __init__(self, session_id: uuid.UUID) -> None:
+        self.session_id = session_id
+        super().__init__(f"The spans of this session are in session {session_id} now.")
 
 
 def project_for(
@@ -66,10 +75,16 @@ def project_for(
 def session_for(
     request: HttpRequest, slug: str, pk: uuid.UUID, permission: Permission = Permission.VIEW
 ) -> Session:
-    """Return the project's session. Two queries; raises like `project_for`."""
+    """Return the project's session. Two queries; raises like `project_for`.
+
+    Raises:
+        SessionMovedError: Its spans were found to belong to another session.
+    """
     project = project_for(request, slug, permission)
     session = Session.objects.filter(project=project, pk=pk).first()
     if session is None:
+        if new_id := moved_to(pk, project):
+            raise SessionMovedError(new_id)
         raise Http404(f"This project has no session {pk}.")
     session.project = project
     return session

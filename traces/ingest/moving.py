@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import DO_NOTHING, ForeignObjectRel
 
 from traces.ingest.routing import Route
-from traces.models import Label, Project, Session, Span, Trace
+from traces.models import Label, MovedSession, Project, Session, Span, Trace
 
 _LOCK = "SELECT id FROM traces_session WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 # What both sessions hold stays where it goes to.
@@ -40,6 +40,7 @@ def move_traces(*, project: Project, routes: Mapping[str, Route]) -> set[uuid.UU
 
     The sessions they go to are there. A session that nothing is left of is deleted; before, its
     labels, queue items and what else refers to it go along where the other has none of the same.
+    Its id leads to the other from then on.
     """
     moving = {trace_id: route for trace_id, route in routes.items() if route.left_id}
     ids = {route.session_id for route in routes.values()}
@@ -60,8 +61,15 @@ def move_traces(*, project: Project, routes: Mapping[str, Route]) -> set[uuid.UU
             if left_id and not _has_any(left_id):
                 _hand_on(left_id, new_id)
                 Session.objects.filter(pk=left_id).delete()
+                MovedSession.objects.update_or_create(pk=left_id, defaults={"session_id": new_id})
         cursor.execute(_RAISE, [sorted(left_ids)])
     return left_ids
+
+
+def moved_to(session_id: uuid.UUID, project: Project) -> uuid.UUID | None:
+    """Return where the spans of a session are that the project no longer has. One query."""
+    found = MovedSession.objects.filter(pk=session_id, session__project=project)
+    return found.values_list("session_id", flat=True).first()
 
 
 def _has_any(session_id: uuid.UUID) -> bool:

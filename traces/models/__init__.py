@@ -8,7 +8,7 @@ from traces.models.rollup import CountedDay, DayDue, MaskedDay, SessionDay, Tool
 from traces.models.score import Score, WaitingEvent
 from traces.models.session import Session
 from traces.models.span import Span
-from traces.models.trace import Emitter, TotalsDue, Trace
+from traces.models.trace import Emitter, MovedSession, TotalsDue, Trace
 
 __all__ = [
     "ApiKey",
@@ -20,6 +20,7 @@ __all__ = [
     "LabelSet",
     "MaskedDay",
     "ModelPrice",
+    "MovedSession",
     "Project",
     "Queue",
     "QueueItem",

@@ -1,4 +1,4 @@
-"""OpenTelemetry's traces and where their spans belong, and who sent them."""
+"""OpenTelemetry's traces, where their spans belong and belonged before, and who sent them."""
 
 from django.db import models
 
@@ -29,6 +29,19 @@ class Trace(models.Model):
 
     def __str__(self) -> str:
         return self.trace_id.hex
+
+
+class MovedSession(models.Model):
+    """Where the spans of a session went that is no more, so that its address still leads there.
+
+    Looked up only where no session has the id: one may come to be under it again.
+    """
+
+    id = models.UUIDField(primary_key=True, help_text="The session that is no more.")
+    session = models.ForeignKey(Session, models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.id} -> {self.session_id}"
 
 
 class Emitter(models.Model):
