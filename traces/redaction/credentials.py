@@ -128,7 +128,7 @@ _BARE_FIELD = re.compile(
 _TOLD_FIELD = re.compile(
     r"""(?<![\w-])(?:passw(?:or)?d|passphrase|passcode|pwd|secret|api[ _-]?key)"""
     r"""(?:\s+(?:has|have|had|been|was|be|will|should|now|successfully|updated|changed|set|reset))"""
-    r"""{0,6}\s+(?:is|to|as)\s*:?\s+["'`“‘]?([^\s"'`“”‘’\\,;&<>⟦⟧(){}\[\]]{4,})""",
+    r"""{0,6}\s+(?:is|to|as)\s*:?\s+["'`“\u2018]?([^\s"'`“”\u2018\u2019\\,;&<>⟦⟧(){}\[\]]{4,})""",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[A-Za-z]+[.,!?]?\Z")
