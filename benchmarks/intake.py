@@ -1,9 +1,11 @@
 """Benchmark 1: how many spans a second the desk takes in over OTLP/HTTP, each committed.
 
-Four connections send requests of 100 spans (see `sending.py`). In the same run the same rows go
-into a table of the same columns and key by COPY to a temporary table and `INSERT … ON CONFLICT`,
-committed per 100, over as many connections: what PostgreSQL can do without a web server, decoding,
-masking, sessions and foreign keys. Prints both, their ratio, and how fast one core decodes.
+Four connections send requests of 100 spans (see `sending.py`). In the same run the same rows, as
+spans of other sessions, go into the same table by COPY to a temporary table and
+`INSERT … ON CONFLICT`, committed per 100, over as many connections: what PostgreSQL can do without
+a web server, decoding, masking and sessions (which are inserted before the clock starts). Beside
+it stands what a bare table of the same columns and key takes, without partitions and foreign key.
+Prints all three, both ratios, of which the first is the criterion, and how fast one core decodes.
 
     python benchmarks/intake.py [--seconds 20] [--connections 4]
 """
@@ -23,6 +25,15 @@ _COLUMNS = """session_id, span_id, parent_id, kind, name, start_ns, duration_ns,
     status_message, model, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_usd,
     cost_from, heard, input, output, attributes, trace_id, emitter_id, otel, masked"""
 _MOST_ROWS = 100_000
+_COPIED_SESSIONS = """
+INSERT INTO traces_session (
+    id, project_id, source, external_id, status, status_reason, is_golden, agent_name,
+    version_name, customer, title, started_at, first_ns, last_ns, working_ns, num_steps, num_spans,
+    num_errors, tools, metadata, said)
+SELECT copied.id, %s, source, external_id, status, '', FALSE, agent_name, version_name, customer,
+    title, started_at, first_ns, last_ns, 0, 0, 0, 0, '[]', '{}', ''
+FROM baseline_session AS copied JOIN traces_session AS session ON session.id = copied.old_id
+"""
 
 
 def main() -> None:
@@ -45,7 +56,9 @@ def main() -> None:
         print(f"over HTTP        {rate:10,.0f} spans/s; answers: {dict(answers)}")
         print(f"acknowledged     {taken:10,} spans; in the database {stored:,}")
         baseline = _baseline(desk, given.connections)
-        print(f"COPY + INSERT    {baseline:10,.0f} rows/s; ratio {rate / baseline:.2f}")
+        print(f"COPY + INSERT    {baseline:10,.0f} rows/s, same table; ratio {rate / baseline:.2f}")
+        bare = _bare(desk, given.connections)
+        print(f"  bare table     {bare:10,.0f} rows/s, no foreign key; ratio {rate / bare:.2f}")
         decoded = _decode_rate(senders[0].bodies)
         print(f"decoding         {decoded:10,.0f} spans/s on one core")
         seconds = [each for sender in senders for each in sender.seconds]
@@ -55,6 +68,8 @@ def main() -> None:
             spans_per_second=round(rate),
             baseline_rows_per_second=round(baseline),
             ratio=round(rate / baseline, 3),
+            bare_table_rows_per_second=round(bare),
+            ratio_to_bare_table=round(rate / bare, 3),
             decoded_per_second=round(decoded),
             acknowledged=taken,
             stored=stored,
@@ -95,12 +110,41 @@ def _value(connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> Any
 
 
 def _baseline(desk: Desk, num_connections: int) -> float:
-    """Return rows per second of plain PostgreSQL."""
+    """Return rows per second of plain PostgreSQL into the span table itself.
+
+    The sessions are copies in a project of their own, without the web and nobody's totals due.
+    """
+    other = desk.make_project("baseline")
+    with desk.connect() as connection:
+        connection.execute(
+            "CREATE TABLE baseline_session AS SELECT session_id AS old_id, gen_random_uuid() AS id "
+            f"FROM (SELECT session_id FROM traces_span LIMIT {_MOST_ROWS}) AS span GROUP BY 1"
+        )
+        connection.execute(_COPIED_SESSIONS, [other.pk])
+        query = (
+            f"SELECT copied.id, {_COLUMNS.partition(',')[2]} FROM baseline_session AS copied "
+            "JOIN traces_span AS span ON span.session_id = copied.old_id "
+            f"ORDER BY copied.old_id LIMIT {_MOST_ROWS}"
+        )
+        batches = _batches(connection, query)
+    return _rate(desk, "traces_span", batches, num_connections)
+
+
+def _bare(desk: Desk, num_connections: int) -> float:
+    """Return rows per second into a table of the same columns and key alone."""
     with desk.connect() as connection:
         connection.execute("CREATE TABLE baseline_span (LIKE traces_span INCLUDING ALL)")
-        batches = _batches(connection)
+        query = f"SELECT {_COLUMNS} FROM traces_span LIMIT {_MOST_ROWS}"
+        batches = _batches(connection, query)
+    return _rate(desk, "baseline_span", batches, num_connections)
+
+
+def _rate(desk: Desk, table: str, batches: list[bytes], num_connections: int) -> float:
+    """Return rows per second of all connections together; each row must be new."""
+    with desk.connect() as connection:
+        before = _value(connection, f"SELECT count(*) FROM {table}")
     share = [batches[n::num_connections] for n in range(num_connections)]
-    threads = [Thread(target=_insert, args=(desk, each)) for each in share]
+    threads = [Thread(target=_insert, args=(desk, table, each)) for each in share]
     began = time.monotonic()
     for thread in threads:
         thread.start()
@@ -108,28 +152,27 @@ def _baseline(desk: Desk, num_connections: int) -> float:
         thread.join()
     took = time.monotonic() - began
     with desk.connect() as connection:
-        assert _value(connection, "SELECT count(*) FROM baseline_span") == len(batches) * SPANS
-    return len(batches) * SPANS / took
+        num_new = _value(connection, f"SELECT count(*) FROM {table}") - before
+    assert num_new == len(batches) * SPANS, f"{num_new} rows are new in {table}"
+    return num_new / took
 
 
-def _batches(connection: "psycopg.Connection[tuple[Any, ...]]") -> list[bytes]:
-    """Return stored rows in COPY's text form, 100 together."""
-    query = f"COPY (SELECT {_COLUMNS} FROM traces_span LIMIT {_MOST_ROWS}) TO STDOUT"
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
+def _batches(connection: "psycopg.Connection[tuple[Any, ...]]", query: str) -> list[bytes]:
+    """Return rows in COPY's text form, 100 together."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
         lines = b"".join(copy).splitlines(keepends=True)
     whole = len(lines) - len(lines) % SPANS
     return [b"".join(lines[at : at + SPANS]) for at in range(0, whole, SPANS)]
 
 
-def _insert(desk: Desk, batches: list[bytes]) -> None:
+def _insert(desk: Desk, table: str, batches: list[bytes]) -> None:
     with desk.connect() as connection:
         connection.execute(
             "CREATE TEMPORARY TABLE batch ON COMMIT DELETE ROWS AS "
-            f"SELECT {_COLUMNS} FROM baseline_span WITH NO DATA"
+            f"SELECT {_COLUMNS} FROM traces_span WITH NO DATA"
         )
         insert = (
-            f"INSERT INTO baseline_span ({_COLUMNS}) SELECT {_COLUMNS} FROM batch "
-            "ON CONFLICT DO NOTHING"
+            f"INSERT INTO {table} ({_COLUMNS}) SELECT {_COLUMNS} FROM batch ON CONFLICT DO NOTHING"
         )
         for batch in batches:
             with connection.transaction(), connection.cursor() as cursor:
