@@ -1,8 +1,11 @@
 """Totals of received sessions follow their spans, whoever asks for them."""
 
+import itertools
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,10 +16,11 @@ from django.utils import timezone
 from reviewdesk.embedded.refreshing import refresh_until
 from tests.factories import make_project, make_session
 from tests.processes import wait_until
-from tests.test_append import arriving
+from tests.test_append import OTHER, arriving
 from traces.ingest.append import append_spans
 from traces.models import Project, Session, TotalsDue
 from traces.quiet import NO_ROOT, OPEN_ROOT, close_quiet_sessions
+from traces.records import IncomingSpan
 from traces.refresh import Refresher, drain, lag, refresh_due
 from traces.totals import refresh_totals
 
@@ -52,6 +56,54 @@ def test_lag_tells_the_age_of_the_oldest() -> None:
     TotalsDue.objects.create(session_id=make_session().pk)
     TotalsDue.objects.update(added_at=timezone.now() - timedelta(seconds=90))
     assert 90 <= lag().seconds < 120
+
+
+def call(number: int, parent: int, **overrides: Any) -> IncomingSpan:
+    values = {"kind": "model", "name": "chat", "input_tokens": 100, "output_tokens": 10}
+    values |= {"cost_usd": Decimal("0.02"), "cost_from": "reported"}
+    return arriving(number, parent_id=f"{parent:016x}", **{**values, **overrides})
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_call_that_two_libraries_recorded_is_counted_once(order: tuple[int, ...]) -> None:
+    project = make_project()
+    spans = [call(2, 1), call(3, 2), call(4, 1, input_tokens=7, output_tokens=None, cost_usd=None)]
+    for place in order:
+        append_spans(project=project, spans=[spans[place]])
+        drain()
+    session = Session.objects.get(project=project)
+    assert (session.input_tokens, session.output_tokens) == (107, 10)
+    assert (session.cost_usd, session.num_spans) == (Decimal("0.02"), 3)
+
+
+def test_of_a_call_and_those_within_it_the_larger_count_stands() -> None:
+    # 100 beside 60 + 60 within it, and 100 beside 30: 120 + 100.
+    spans = [call(2, 1), call(3, 2, input_tokens=60), call(4, 2, input_tokens=60)]
+    spans += [call(5, 1), call(6, 5, input_tokens=30)]
+    assert received(*spans).input_tokens == 220
+
+
+def test_a_call_without_counts_takes_nothing_from_the_one_around_it() -> None:
+    nothing = {"input_tokens": None, "output_tokens": None, "cost_usd": None, "cost_from": ""}
+    session = received(call(2, 1), call(3, 2, **nothing))
+    assert (session.input_tokens, session.cost_usd) == (100, Decimal("0.02"))
+    assert received(call(2, 1, **nothing), call(3, 2, **nothing)).input_tokens is None
+    assert received(call(2, 1, **nothing), call(3, 2)).input_tokens == 100
+
+
+def test_calls_of_a_tool_that_a_call_made_are_counted() -> None:
+    tool = arriving(3, parent_id=f"{2:016x}")
+    assert received(call(2, 1), tool, call(4, 3)).input_tokens == 200
+
+
+def test_a_call_that_names_itself_as_its_parent_is_counted() -> None:
+    assert received(call(2, 2)).input_tokens == 100
+
+
+def test_calls_of_different_traces_with_the_same_ids_are_counted() -> None:
+    spans = [call(2, 1), call(3, 2, trace_id=OTHER, at=1)]
+    both = [replace(span, session_key="talk") for span in spans]
+    assert received(*both).input_tokens == 200
 
 
 def test_due_session_that_is_deleted_is_forgotten() -> None:

@@ -20,6 +20,21 @@ _FIRST_WORDS = (
 )
 
 
+# What is counted of model calls. Two libraries may record one call, one inside the other, in any
+# order: of a call and the calls directly within it, the larger count stands.
+_COUNTED = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_usd")
+_CALLS = ", ".join(_COUNTED)
+_CALLS_WITHIN = ", ".join(f"sum({name}) AS {name}" for name in _COUNTED)
+# `least` passes over what is unknown, so that has to count as nothing.
+_REPEATED = ", ".join(
+    f"sum(least(coalesce(around.{name}, 0), coalesce(within.{name}, 0))) AS {name}"
+    for name in _COUNTED
+)
+_ONCE = ",\n    ".join(
+    f"{name} = totals.{name} - coalesce(repeated.{name}, 0)" for name in _COUNTED
+)
+
+
 def _fact(name: str) -> str:
     return (
         f"{name} = CASE WHEN session.received_at IS NULL THEN session.{name} "
@@ -47,18 +62,23 @@ _RECEIVED = f"""status = CASE WHEN {_IS_KEPT} THEN session.status
     metadata = CASE WHEN session.received_at IS NULL THEN session.metadata
         ELSE coalesce(known.metadata, '{{}}') END"""
 
-# One pass over the sessions' spans by their primary key. `first_ns` prunes older partitions: it is
-# never later than the earliest span, because every writer keeps it so.
+# One pass over the sessions' spans by their primary key, and light ones over their model calls and
+# masked spans. `first_ns` prunes older partitions: it is never later than the earliest span,
+# because every writer keeps it so.
 _REFRESH = rf"""
+WITH calls AS MATERIALIZED (
+    SELECT session_id, coalesce(trace_id, session_id) AS trace_id, span_id, parent_id, {_CALLS}
+    FROM traces_span
+    WHERE session_id = ANY(%(sessions)s) AND start_ns >= %(first)s AND kind = 'model'
+)
 UPDATE traces_session AS session SET
     first_ns = least(session.first_ns, totals.first_ns), last_ns = totals.last_ns,
     started_at = to_timestamp(totals.first_ns / 1000000000)
         + make_interval(secs => mod(totals.first_ns, 1000000000) / 1000 / 1000000.0),
     working_ns = totals.working_ns, num_steps = totals.num_steps,
     num_spans = totals.num_spans, num_errors = totals.num_errors,
-    input_tokens = totals.input_tokens, output_tokens = totals.output_tokens,
-    cached_tokens = totals.cached_tokens, reasoning_tokens = totals.reasoning_tokens,
-    cost_usd = totals.cost_usd, tools = totals.tools, model_names = totals.model_names,
+    {_ONCE},
+    tools = totals.tools, model_names = totals.model_names,
     masked = coalesce(masks.masked, '{{}}'),
     title = coalesce(known.facts ->> 'title',
         CASE WHEN session.title = '' OR session.received_at IS NOT NULL THEN totals.title
@@ -92,6 +112,13 @@ FROM (
     FROM traces_span WHERE session_id = ANY(%(sessions)s) AND start_ns >= %(first)s
     GROUP BY session_id
 ) AS totals
+LEFT JOIN (
+    SELECT session_id, {_REPEATED}
+    FROM (
+        SELECT session_id, trace_id, parent_id AS span_id, {_CALLS_WITHIN}
+        FROM calls WHERE parent_id <> span_id GROUP BY session_id, trace_id, parent_id
+    ) AS within JOIN calls AS around USING (session_id, trace_id, span_id) GROUP BY session_id
+) AS repeated USING (session_id)
 LEFT JOIN (
     SELECT session_id, jsonb_object_agg(kind, num) AS masked FROM (
         SELECT session_id, key AS kind, sum(value::int) AS num
