@@ -1,5 +1,6 @@
 """The page of one session: conversation, steps, payloads on demand, live follow, windows."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from reviewdesk.people.roles import Role
 from reviewdesk.screens.sessions import reading
+from reviewdesk.templatetags.desk import took
 from tests.factories import (
     client_as,
     customer_span,
@@ -16,6 +18,7 @@ from tests.factories import (
     make_run,
     make_session,
     model_span,
+    sample_spans,
     tool_span,
 )
 from traces.models import Emitter, Session, Span
@@ -189,6 +192,22 @@ def test_times_far_away_are_shown(client, project, start_ns):
     session = make_session(project, [model_span("Hi", start_ns=start_ns)])
     for view in ("steps", "timeline"):
         assert "Hi" in page(client, session, f"?view={view}")
+
+
+def test_times_that_the_source_does_not_have_are_a_dash(client, project):
+    first_ns = sample_spans()[0].start_ns
+    spans = [
+        replace(span, start_ns=first_ns + at * 1_000_000, duration_ns=0)
+        for at, span in enumerate(sample_spans())
+    ]
+    session = make_session(project, spans, source=Session.Source.TAUBENCH)
+    step = f"spans/{spans[1].span_id}/"
+    texts = [page(client, session, query) for query in ("", "?view=timeline", step)]
+    assert not any("0 ms" in text or "1 ms" in text for text in texts)
+    assert all("the source has no times" in text.lower() for text in texts)
+    assert took(session) == "10.0 s"  # the agent's own span says so
+    session.last_ns = session.first_ns + 4_000_000
+    assert took(session) == "–"
 
 
 def test_session_without_spans_is_shown(client, project):

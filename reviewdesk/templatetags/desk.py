@@ -139,6 +139,8 @@ def when(value: datetime | None) -> SafeString | str:
 @register.simple_tag
 def took(session: Session) -> str:
     """Return how long the session lasted, waits included: until now while it goes on."""
+    if not session.is_length_known:
+        return NOT_KNOWN
     end_ns = to_ns(timezone.now()) if session.ended_at is None else session.last_ns
     if session.ended_at is not None:
         end_ns = max(end_ns, to_ns(session.ended_at))

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from reviewdesk.screens.sessions.timeline import WIDTH, Bar, Bucket, Timeline
 from reviewdesk.screens.sessions.tree import Outline
 from reviewdesk.templatetags.desk import NOT_KNOWN, duration, money, thousands
-from traces.models import Span
+from traces.models import Session, Span
 
 register = template.Library()
 
@@ -24,17 +24,19 @@ _SHAPES = {
 
 
 @register.simple_tag
-def step_took(span: Outline) -> str:
-    """Return how long a step took, or how it stands."""
+def step_took(span: Outline, session: Session) -> str:
+    """Return how long a step took, or how it stands; a dash where the source has no times."""
     if span.status == Span.Status.RUNNING:
         return "…"
     if span.status == Span.Status.WAITING:
         return "waits"
-    return "" if span.kind == Span.Kind.CUSTOMER else duration(span.duration_ns)
+    if span.kind == Span.Kind.CUSTOMER:
+        return ""
+    return duration(span.duration_ns) if session.is_timed or span.duration_ns else NOT_KNOWN
 
 
 @register.simple_tag
-def time_cells(timeline: Timeline, span: Outline) -> SafeString:
+def time_cells(timeline: Timeline, span: Outline, session: Session) -> SafeString:
     """Return a step's bar on the time axis, how long it took, its tokens and its cost."""
     row = timeline.rows[span.span_id]
     has_tokens = row.input_tokens is not None or row.output_tokens is not None
@@ -45,7 +47,7 @@ def time_cells(timeline: Timeline, span: Outline) -> SafeString:
         '<span class="cost">{}</span>',
         WIDTH,
         _bar(row.bar, span),
-        step_took(span),
+        step_took(span, session),
         tokens if has_tokens else "",
         "" if row.cost_usd is None else money(row.cost_usd),
     )

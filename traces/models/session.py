@@ -56,6 +56,15 @@ class Session(models.Model):
         ATIF = "atif", "ATIF import"
         INSPECT = "inspect", "Inspect import"
 
+    # Sources whose files may have no times.
+    UNTIMED = (
+        Source.TAUBENCH,
+        Source.AGENTDOJO,
+        Source.OPENAI,
+        Source.ATIF,
+        Source.INSPECT,
+    )
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="sessions")
     source = models.CharField(max_length=20, choices=Source)
@@ -169,3 +178,17 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return self.title or str(self.id)
+
+    @property
+    def is_timed(self) -> bool:
+        """Say whether its source told when the steps were; else only their order is known.
+
+        Read from the row as the list has it, without `metadata["times"]`: importers give a step
+        whose times they do not know no duration, and work that was measured takes some.
+        """
+        return self.working_ns > 0 or not self.num_steps or self.source not in self.UNTIMED
+
+    @property
+    def is_length_known(self) -> bool:
+        """Say whether its length is a fact; a millisecond a step only keeps steps in order."""
+        return self.is_timed or self.last_ns - self.first_ns > self.num_spans * 1_000_000

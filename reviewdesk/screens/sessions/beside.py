@@ -69,6 +69,7 @@ class Total:
     Attributes:
         direction: Where the right one's number goes: "up", "down" or empty.
         verdict: "better", "worse" or empty where more is neither.
+        is_same: Whether both are known and read alike.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Total:
     right: str
     direction: str = ""
     verdict: str = ""
+    is_same: bool = False
 
 
 def lines_of(session: Session) -> tuple[list[Line], bool]:
@@ -103,7 +105,7 @@ def totals_of(left: Session, right: Session) -> list[Total]:
         _compared("Reward", _reward(left), _reward(right), _number, better="up"),
         _compared("Errors", left.num_errors, right.num_errors, thousands, better="down"),
         _compared("Took", _took(left), _took(right), duration),
-        _compared("Working", left.working_ns, right.working_ns, duration, better="down"),
+        _compared("Working", _working(left), _working(right), duration, better="down"),
         _compared("Steps", left.num_steps, right.num_steps, thousands),
         _compared("Tokens in", left.input_tokens, right.input_tokens, thousands),
         _compared("Tokens out", left.output_tokens, right.output_tokens, thousands),
@@ -181,15 +183,22 @@ def _compared(
     name: str, left: Any, right: Any, show: Callable[[Any], str], better: str = ""
 ) -> Total:
     texts = show(left), show(right)
-    if left is None or right is None or left == right or texts[0] == texts[1]:
+    if left is None or right is None:
         return Total(name, *texts)
+    if left == right or texts[0] == texts[1]:
+        return Total(name, *texts, is_same=True)
     direction = "up" if right > left else "down"
     verdict = ("better" if direction == better else "worse") if better else ""
     return Total(name, *texts, direction, verdict)
 
 
 def _took(session: Session) -> int | None:
-    return session.last_ns - session.first_ns if session.ended_at else None
+    is_known = session.ended_at and session.is_length_known
+    return session.last_ns - session.first_ns if is_known else None
+
+
+def _working(session: Session) -> int | None:
+    return session.working_ns if session.is_timed else None
 
 
 def _reward(session: Session) -> float | None:
