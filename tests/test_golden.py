@@ -20,6 +20,7 @@ from tests.factories import (
     customer_span,
     make_label,
     make_live,
+    make_run,
     make_session,
     make_user,
     sign_in,
@@ -170,6 +171,21 @@ def test_test_opens_beside_the_board_and_as_a_fragment() -> None:
     assert "<html" not in fragment
     assert fragment.strip().startswith('<aside class="side"')
     assert "<html" in page(agent, address, **RESTORE)
+
+
+def test_a_failed_test_leads_to_its_run_beside_the_recorded_session() -> None:
+    agent, live, _, tests = desk()
+    eval_run = make_eval_run(live, tests, "f")
+    test = tests[0]
+    test.source_session = make_session(agent.project)
+    test.save(update_fields=["source_session"])
+    result = eval_run.results.filter(test=test).get()
+    result.run = make_run(agent)
+    result.save(update_fields=["run"])
+    pair = [agent.project.slug, test.source_session.pk, result.run.session_id]
+    address = reverse("sessions:compare", args=pair)
+    assert address in page(agent, url("run", agent, eval_run.pk))
+    assert address in page(agent, url("test", agent, test.pk))
 
 
 def test_tabs_and_filter_choose_the_rows() -> None:

@@ -32,6 +32,8 @@ class TestResult:
 
     Attributes:
         found: What failed, or what was in the way, each once.
+        recorded_id: The session it was promoted from; None where that was deleted since.
+        failed_id: The session of the first repeat that failed; None where none did.
     """
 
     slug: str
@@ -41,6 +43,8 @@ class TestResult:
     cell: Cell
     repeats: tuple[Repeat, ...]
     found: tuple[str, ...]
+    recorded_id: uuid.UUID | None
+    failed_id: uuid.UUID | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ def _test_result(results: list[EvalResult]) -> TestResult:
         for check in result.checks
         if not check["passed"]
     ]
+    failed = [result.run for result in results if result.status == EvalResult.Status.FAILED]
     errors = [result.error for result in results if result.error]
     return TestResult(
         slug=test.slug,
@@ -136,6 +141,8 @@ def _test_result(results: list[EvalResult]) -> TestResult:
         cell=cell_of([(r.status, r.test_hash) for r in results], results[0].test_hash),
         repeats=tuple(_repeat(result) for result in results),
         found=tuple(dict.fromkeys([*found, *errors])),
+        recorded_id=test.source_session_id,
+        failed_id=next((run.session_id for run in failed if run), None),
     )
 
 
