@@ -121,8 +121,12 @@ def test_views_come_in_order_shared_first(project):
 def test_columns_are_remembered_for_the_person(project):
     make_session(project)
     client = client_as(Role.REVIEWER, project)
-    client.post("/p/shop/sessions/columns/", {"columns": ["model", "queue", "nonsense"]})
-    page = client.get("/p/shop/sessions/")
+    answer = client.post(
+        "/p/shop/sessions/columns/",
+        {"columns": ["model", "queue", "nonsense"], "q": "errors>0", "sort": "cost"},
+    )
+    assert answer.url == "/p/shop/sessions/?q=errors%3E0&sort=cost"
+    page = client.get(answer.url)
     assert [column.key for column in page.context["columns"]] == ["words", "model", "queue"]
     client.post("/p/shop/sessions/columns/", {"usual": "1"})
     assert len(client.get("/p/shop/sessions/").context["columns"]) == 10

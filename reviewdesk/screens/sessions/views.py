@@ -1,5 +1,6 @@
 """The Sessions screen: the list, and what may come next in its filter line."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +25,7 @@ from reviewdesk.screens.sessions.menus import menu_of_ages, menu_of_sorts
 from reviewdesk.screens.sessions.selection import MAX_SELECTED
 from reviewdesk.screens.sessions.tabs import tabs_of
 from traces.export import EXPORTS
+from traces.ingest.importers import NAMES as IMPORT_FORMATS
 from traces.label_sets import Choice, questions_of
 from traces.labels import current_label_set
 from traces.models import Project
@@ -73,7 +75,8 @@ def choose_columns(request: DeskRequest, slug: str) -> HttpResponse:
     project = project_for(request, slug)
     keys = [] if "usual" in request.POST else request.POST.getlist("columns")
     remember_columns(request, known_columns(keys))
-    query = read_filter(request.POST).query
+    # What is chosen is remembered: in the address the columns would stand for good.
+    query = replace(read_filter(request.POST), columns=()).query
     return go_to(request, reverse("sessions:index", args=[project.slug]) + (query and f"?{query}"))
 
 
@@ -121,7 +124,8 @@ def _choices(request: HttpRequest, project: Project, chosen: SessionFilter) -> d
         "link_query": f"?{chosen.query}" if chosen.query else "",
         "max_selected": MAX_SELECTED,
         "page_seconds": PAGE_MS // 1000,
-        "otlp_url": request.build_absolute_uri("/v1/traces"),
+        "otlp_endpoint": f"{request.scheme}://{request.get_host()}",
+        "import_formats": IMPORT_FORMATS,
         "num_late": late.num_due if late.seconds > LATE_S else 0,
         "may_start": may(request, Permission.START_RUNS),
         "may_label": may(request, Permission.LABEL),
