@@ -65,6 +65,7 @@ class ProjectForm(NameForm):
         required=False,
         max_length=60,
         help_text="Small letters, digits and hyphens; it never changes. Left empty: from the name.",
+        error_messages={"invalid": "Write it with small letters, digits and hyphens only."},
         widget=forms.TextInput(attrs={**_TEXT, "autocomplete": "off"}),
     )
 
