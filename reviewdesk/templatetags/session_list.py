@@ -11,6 +11,7 @@ from django.utils.text import Truncator
 from reviewdesk.screens.sessions.columns import Column
 from reviewdesk.screens.sessions.listing import SNIPPET_START, SNIPPET_STOP, Row
 from reviewdesk.templatetags import desk
+from reviewdesk.templatetags.masking import mask_chips
 from reviewdesk.templatetags.sessions import highlight
 from traces.models import Session
 
@@ -28,7 +29,7 @@ def session_cell(row: Row, column: Column, words: str, url: str) -> SafeString:
     if column.key == "words":
         content: str | SafeString = _words(row, words, url)
     elif column.key == "customer":
-        content = highlight(row.session.customer, words)
+        content = mask_chips(highlight(row.session.customer, words))
     else:
         content = _CELLS[column.key](row)
     title = row.session.agent_name if column.key == "version" else _full(row, column.key)
@@ -44,7 +45,7 @@ def _words(row: Row, words: str, url: str) -> SafeString:
         _failed(session),
         _golden(session),
         url,
-        highlight(_title(row), words),
+        mask_chips(highlight(_title(row), words)),
         _snippet(row.snippet),
     )
 
@@ -63,7 +64,7 @@ def _snippet(text: str) -> SafeString | str:
         "",
         "{}",
         (
-            (format_html("<mark>{}</mark>", piece) if number % 2 else _flat(piece),)
+            (format_html("<mark>{}</mark>", piece) if number % 2 else mask_chips(_flat(piece)),)
             for number, piece in enumerate(_MARKS.split(text))
         ),
     )

@@ -55,7 +55,13 @@
     }
     const what = document.createElement("dd");
     what.textContent = text;
-    list.append(term, what);
+    keysOf(list).append(term, what);
+  };
+  // What stands under one heading is one list.
+  const keysOf = (list) => {
+    if (list.lastElementChild?.tagName !== "DL") list.append(document.createElement("dl"));
+    list.lastElementChild.classList.add("desk-keys");
+    return list.lastElementChild;
   };
   const heading = (list, text) => {
     const title = document.createElement("h3");
@@ -88,12 +94,13 @@
       heading(list, "Everywhere");
       for (const link of links) line(list, `o ${link.dataset.go}`, words(link));
     } else heading(list, "Everywhere");
-    for (const more of document.querySelectorAll("[data-help-also]")) {
-      heading(list, more.dataset.helpAlso);
-      for (const entry of more.querySelectorAll("dt")) list.append(entry.cloneNode(true), entry.nextElementSibling.cloneNode(true));
-    }
     if (single) line(list, "?", "This help");
     line(list, "Esc", "Close, leave the field");
+    for (const more of document.querySelectorAll("[data-help-also]")) {
+      heading(list, more.dataset.helpAlso);
+      keysOf(list).classList.add("is-words");
+      for (const entry of more.querySelectorAll("dt")) keysOf(list).append(entry.cloneNode(true), entry.nextElementSibling.cloneNode(true));
+    }
     help.showModal();
   };
   document.querySelectorAll("[data-help]").forEach((button) => button.addEventListener("click", openHelp));

@@ -86,7 +86,6 @@ def _head_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "is_live": session.status in _LIVE,
         "may_run": may(request, Permission.START_RUNS),
         "may_see_masked": may(request, Permission.SEE_MASKED),
-        "may_keep": may(request, Permission.KEEP_DATA),
         "can_continue": bool(
             run and run.kind == Run.Kind.LIVE and run.status == Run.Status.COMPLETED
         ),
