@@ -2,7 +2,11 @@
 
 import gzip
 import json
+import socket
+import time
 import zlib
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 from django.test import Client
@@ -191,6 +195,55 @@ def test_body_over_the_limit_when_inflated_is_refused():
     answer = Sender().post(bomb, **{"Content-Encoding": "gzip"})
     assert answer.status_code == 413
     assert "over 20,000,000 bytes when inflated" in status_of(answer).message
+
+
+class Drip:
+    """A connection on which a byte comes every 50 ms, read as the server does: in a loop."""
+
+    def __init__(self):
+        self.connection, self._sender = socket.socketpair()
+        Thread(target=self._send, daemon=True).start()
+
+    def read(self, size):
+        found = b""
+        while len(found) < size and (byte := self.connection.recv(1)):
+            found += byte
+        return found
+
+    readline = read
+
+    def _send(self):
+        with self._sender, suppress(OSError):
+            while True:
+                self._sender.send(b" ")
+                time.sleep(0.05)
+
+
+def dripping(**headers):
+    drip = Drip()
+    meta = {
+        "wsgi.input": drip,
+        "wsgi.input_terminated": True,
+        "gunicorn.socket": drip.connection,
+        "CONTENT_LENGTH": "1000000",
+        "CONTENT_TYPE": JSON_TYPE,
+    }
+    with drip.connection:
+        return Client().generic("POST", "/v1/traces", headers=headers, **meta)
+
+
+def test_body_that_comes_too_slowly_is_refused(monkeypatch):
+    monkeypatch.setattr(bodies, "MAX_SECONDS", 0.3)
+    answer = dripping(Authorization=f"Bearer {Sender().key}")
+    assert answer.status_code == 400
+    assert "took over" in status_of(answer).message
+
+
+def test_stranger_keeps_no_thread_for_long(monkeypatch):
+    monkeypatch.setattr(bodies, "_DISCARD_SECONDS", 0.3)
+    began = time.monotonic()
+    assert dripping().status_code == 401
+    assert time.monotonic() - began < 5
 
 
 def test_too_many_requests_at_once_are_put_off(monkeypatch):

@@ -1,12 +1,14 @@
 """The body of a request, read and inflated within bounds."""
 
 import zlib
+from contextlib import suppress
 from typing import Protocol
 
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
 from traces.errors import BadPayloadError, TooLargeError, UnsupportedTypeError
+from traces.ingest.hurry import hurried
 
 # Of a body as it is sent, and again of it inflated.
 MAX_BYTES = 20_000_000
@@ -14,7 +16,11 @@ MAX_BYTES = 20_000_000
 # with more unread while the client still writes. OpenTelemetry's SDK sends at most 64 MiB.
 MAX_DISCARDED_BYTES = 70_000_000
 MAX_SILENCE_SECONDS = 10.0
+# In all: OpenTelemetry's SDKs give up after 10 s, and each body that comes keeps a thread.
+MAX_SECONDS = 30.0
 _DISCARD_SILENCE_SECONDS = 1.0
+# Whoever is refused may be a stranger.
+_DISCARD_SECONDS = 5.0
 _CHUNK = 65_536
 # zlib's numbers for its own header and for gzip's.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -42,31 +48,42 @@ def read_body(request: HttpRequest) -> bytes:
     """Return the body as it was sent.
 
     Raises:
-        BadPayloadError: It broke off.
+        BadPayloadError: It broke off, or took over `MAX_SECONDS`.
         TooLargeError: It has over `MAX_BYTES`.
     """
     announced = request.META.get("CONTENT_LENGTH") or ""
     length = int(announced) if announced.isdecimal() else None
     if length is not None and length > MAX_BYTES:
         raise TooLargeError(f"The body has {length:,} bytes; {MAX_BYTES:,} are allowed.")
+    with hurried(request.META.get("gunicorn.socket"), MAX_SECONDS) as clock:
+        body, problem = _read(_stream(request, MAX_SILENCE_SECONDS))
+    if clock and clock.is_over:
+        raise BadPayloadError(
+            f"The body took over {MAX_SECONDS:.0f} s; {len(body):,} bytes had come."
+        )
+    if problem:
+        raise BadPayloadError(problem)
+    if length is not None and len(body) < length:
+        raise BadPayloadError(f"The body broke off after {len(body):,} of {length:,} bytes.")
+    return body
+
+
+def _read(stream: _Stream) -> tuple[bytes, str]:
+    """Return what can be read, and why no more can, if that was not its end."""
     chunks: list[bytes] = []
     size = 0
-    stream = _stream(request, MAX_SILENCE_SECONDS)
+    problem = ""
     try:
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
             if size > MAX_BYTES:
                 raise TooLargeError(f"The body has over {MAX_BYTES:,} bytes; send less.")
             chunks.append(chunk)
-    except TimeoutError as error:
-        raise BadPayloadError(
-            f"The body stopped after {size:,} bytes for {MAX_SILENCE_SECONDS:.0f} s."
-        ) from error
+    except TimeoutError:
+        problem = f"The body stopped after {size:,} bytes for {MAX_SILENCE_SECONDS:.0f} s."
     except (OSError, ParseException) as error:
-        raise BadPayloadError(f"The body cannot be read after {size:,} bytes: {error}.") from error
-    if length is not None and size < length:
-        raise BadPayloadError(f"The body broke off after {size:,} of {length:,} bytes.")
-    return b"".join(chunks)
+        problem = f"The body cannot be read after {size:,} bytes: {error}."
+    return b"".join(chunks), problem
 
 
 def inflate(body: bytes, encoding: str) -> bytes:
@@ -98,11 +115,12 @@ def discard_body(request: HttpRequest) -> None:
     """Read what is left of a body that is refused, up to `MAX_DISCARDED_BYTES`."""
     left = MAX_DISCARDED_BYTES
     stream = _stream(request, _DISCARD_SILENCE_SECONDS)
-    try:
+    with (
+        hurried(request.META.get("gunicorn.socket"), _DISCARD_SECONDS),
+        suppress(OSError, ParseException),
+    ):
         while left > 0 and (read := stream.read(min(left, _CHUNK))):
             left -= len(read)
-    except (OSError, ParseException):
-        return
 
 
 def _stream(request: HttpRequest, silence_seconds: float) -> _Stream:
