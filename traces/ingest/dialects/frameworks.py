@@ -53,7 +53,8 @@ def _beeai(span: WireSpan, taken: Taken) -> Hint:
 def _crewai(taken: Taken) -> Hint:
     """CrewAI lists a crew's agents by their roles, and names none of its spans after one."""
     agents = parsed(taken.get("crew_agents"))
-    roles = [plain(each.get("role")) for each in agents or () if isinstance(each, dict)]
+    listed = agents if isinstance(agents, list) else []
+    roles = [plain(each.get("role")) for each in listed if isinstance(each, dict)]
     names = ", ".join(filter(None, roles))
     return Hint("agent", names) if names and taken.has("output") else _NO_HINT
 
