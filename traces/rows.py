@@ -83,6 +83,8 @@ def json_text(value: Any) -> str:
     Raises:
         BadRecordError: It is nested too deeply.
     """
+    if not value and type(value) is dict:
+        return "{}"
     try:
         text = _plain_json(value) or _dumps(clean_json(value))
     except RecursionError:

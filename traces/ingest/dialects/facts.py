@@ -84,9 +84,9 @@ def error_of(span: WireSpan, taken: Taken) -> tuple[bool, str]:
         or level == "ERROR"
         or (span.status_code == 0 and (bool(error_type) or exception is not None))
     )
-    said = plain(taken.peek("level_message"))
     if not is_error:
         return False, span.status_message
+    said = plain(taken.peek("level_message"))
     taken.take("level")
     message = span.status_message or said or _exception_text(exception) or error_type
     if message == said:
@@ -137,16 +137,22 @@ def otel_of(span: WireSpan, words: tuple[WireEvent, ...]) -> dict[str, Any] | No
     """Return what an export needs beside the record; events that became messages are left out."""
     left = [event for event in span.events if event not in words] if words else span.events
     events = [_event(event) for event in left]
-    otel = {
-        "kind": span.kind,
-        "status_code": span.status_code,
-        "events": events,
-        "links": list(span.links),
-        "flags": span.flags,
-        "trace_state": span.trace_state,
-        "dropped": span.dropped,
-    }
-    return {name: value for name, value in otel.items() if value} or None
+    otel: dict[str, Any] = {}
+    if span.kind:
+        otel["kind"] = span.kind
+    if span.status_code:
+        otel["status_code"] = span.status_code
+    if events:
+        otel["events"] = events
+    if span.links:
+        otel["links"] = list(span.links)
+    if span.flags:
+        otel["flags"] = span.flags
+    if span.trace_state:
+        otel["trace_state"] = span.trace_state
+    if span.dropped:
+        otel["dropped"] = span.dropped
+    return otel or None
 
 
 def _event(event: WireEvent) -> dict[str, Any]:

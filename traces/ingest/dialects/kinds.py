@@ -38,6 +38,7 @@ _NAMED = (
     "request_type",
 )
 # Langfuse calls so whatever nobody gave a kind.
+_ARE_NAMED = frozenset(_NAMED)
 _VAGUE = ("span", "event", "unknown", "default")
 _TOOL_SIGNS = ("call_id", "arguments")
 _MODEL_SIGNS = ("flat_request", "flat_response", "input_tokens", "output_tokens", "response")
@@ -59,6 +60,9 @@ def kind_of(taken: Taken, *, has_words: bool, is_root: bool) -> str:
 
 def _named(taken: Taken) -> str:
     operation = plain(taken.peek("operation"))
+    if operation in _OPERATIONS and not taken.has_any(_ARE_NAMED):
+        taken.take("operation")
+        return _vercel(taken) or _OPERATIONS[operation]
     said = {field: plain(taken.peek(field)).lower() for field in _NAMED if taken.has(field)}
     kinds = [_KINDS.get(word, "") for word in said.values() if word not in _VAGUE]
     if operation in _OPERATIONS:
@@ -76,6 +80,8 @@ def _named(taken: Taken) -> str:
 
 def _vercel(taken: Taken) -> str:
     """Return the kind of a span of the Vercel AI SDK: the outer one only repeats the inner."""
+    if not taken.has("vercel_operation"):
+        return ""
     operation = plain(taken.peek("vercel_operation")).split(" ")[0]
     if not operation.startswith("ai."):
         return ""

@@ -10,6 +10,8 @@ MAX_LITERAL = 20_000
 MAX_COUNT = 2**31 - 1
 
 _JSON_STARTS = frozenset('{["')
+# `json.loads` spends more time around this than in it.
+_scan = json.JSONDecoder().scan_once
 
 
 def parsed(value: Any) -> Any:
@@ -23,6 +25,17 @@ def parsed(value: Any) -> Any:
     start = value[:1] if value[:1] > " " else value.lstrip()[:1]
     if start not in _JSON_STARTS:
         return value
+    try:
+        found, end = _scan(value, 0)
+        if end == len(value):
+            return found
+    except (StopIteration, ValueError, RecursionError):
+        pass
+    return _parsed(value, start)
+
+
+def _parsed(value: str, start: str) -> Any:
+    """Return JSON with space around it, a literal of Python, or the text."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):

@@ -7,6 +7,7 @@ from traces.ingest.dialects.names import FLAT, RANKS
 
 # No dialect nests deeper; a name with more dots keeps the rest as one name.
 _MAX_DEPTH = 12
+_EMPTY = (None, "")
 _FLAT_PREFIXES = tuple(f"{prefix}." for prefix in FLAT)
 
 
@@ -14,13 +15,17 @@ class Taken:
     """One pass over the attributes; `take` hands a field out, `rest` gives what nobody took."""
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self._fields: dict[str, tuple[int, str, Any]] = {}
+        self._fields = fields = dict[str, tuple[int, str, Any]]()
         self._flat: dict[str, dict[str, tuple[str, Any]]] = {}
         self._rest: dict[str, Any] = {}
         for name, value in attributes.items():
             ranked = RANKS.get(name)
             if ranked is not None:
-                self._add(ranked[0], ranked[1], name, value)
+                field, rank = ranked
+                if field not in fields and value not in _EMPTY:
+                    fields[field] = (rank, name, value)
+                else:
+                    self._add(field, rank, name, value)
             elif name.startswith(_FLAT_PREFIXES):
                 self._add_flat(name, value)
             else:
@@ -29,6 +34,10 @@ class Taken:
     def has(self, field: str) -> bool:
         """Say whether the field is there and not taken yet."""
         return field in self._fields or field in self._flat
+
+    def has_any(self, fields: frozenset[str]) -> bool:
+        """Say whether one of the fields is there and not taken yet; not for flattened ones."""
+        return not fields.isdisjoint(self._fields)
 
     def peek(self, field: str) -> Any:
         """Return a field's value without taking it, None where it is not there."""
@@ -47,7 +56,9 @@ class Taken:
 
     def take_prefixed(self, prefixes: tuple[str, ...]) -> dict[str, Any]:
         """Take what is left under prefixes, by the names behind them."""
-        found = {}
+        found: dict[str, Any] = {}
+        if not self._rest:
+            return found
         for name in [name for name in self._rest if name.startswith(prefixes)]:
             prefix = next(each for each in prefixes if name.startswith(each))
             found[name[len(prefix) :]] = self._rest.pop(name)
@@ -63,7 +74,9 @@ class Taken:
 
     def rest(self) -> dict[str, Any]:
         """Return the attributes that were not taken, under their own names."""
-        rest = self._rest | {name: value for _, name, value in self._fields.values()}
+        rest = self._rest.copy()
+        for _, name, value in self._fields.values():
+            rest[name] = value
         for members in self._flat.values():
             rest.update(members.values())
         return rest
