@@ -75,6 +75,12 @@ def spans_of(project: Project, *left_out: str) -> dict[tuple[str, str, int], dic
     }
 
 
+def scores_of(project: Project, *left_out: str) -> list[dict[str, Any]]:
+    left_out = ("id", "project", "session", "received_at", *left_out)
+    scores = Score.objects.filter(project=project).order_by("digest")
+    return [columns(score, *left_out) for score in scores]
+
+
 def write(path: Path, pieces: Iterator[str]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(pieces)
@@ -93,6 +99,7 @@ def assert_jsonl_comes_back(project: Project, tmp_path: Path) -> None:
     assert sessions_of(other) == sessions_of(project)
     assert labels_of(other) == labels_of(project)
     assert spans_of(other) == spans_of(project)
+    assert scores_of(other) == scores_of(project)
 
 
 def assert_comes_back(project: Project, tmp_path: Path) -> None:
@@ -103,6 +110,7 @@ def assert_comes_back(project: Project, tmp_path: Path) -> None:
     totals, _, err = run_import(otlp, "otlp", third)
     assert (totals["rejected"], err) == (0, "")
     assert spans_of(third, "trace_id") == spans_of(project, "trace_id")
+    assert scores_of(third, "trace_id") == scores_of(project, "trace_id")
     assert [told(each) for each in sessions_of(third)] == [
         told(each) for each in sessions_of(project)
     ]
@@ -237,25 +245,62 @@ def test_a_draft_stays_here(tmp_path: Path) -> None:
     assert "not yet" not in "".join(export_jsonl(project.sessions.all()))
 
 
-def test_scores_come_back(tmp_path: Path) -> None:
-    project, other = make_project(), make_project()
+def make_score(session: Session, number: int, **overrides: Any) -> Score:
+    values: dict[str, Any] = {
+        "name": "relevance",
+        "value": 0.25,
+        "evaluator": "judge",
+        "at": session.started_at,
+        "attributes": {"model": "small", "inner": {"a": None}},
+        "digest": f"{number:064x}",
+    }
+    project = session.project
+    return Score.objects.create(project=project, session=session, **{**values, **overrides})
+
+
+def test_scores_come_back_in_either_form(tmp_path: Path) -> None:
+    project = make_project()
     session = make_session(project)
-    Score.objects.create(
-        project=project,
-        session=session,
-        name="relevance",
-        value=0.25,
-        evaluator="judge",
-        at=session.started_at,
-        attributes={"model": "small"},
-        digest="d" * 64,
-    )
-    path = write(tmp_path / "one.jsonl", export_jsonl(project.sessions.all()))
-    run_import(path, "reviewdesk", other)
-    run_import(path, "reviewdesk", other)
-    found = Score.objects.get(project=other)
-    assert (found.session, found.name, found.value) == (other.sessions.get(), "relevance", 0.25)
-    assert (found.at, found.attributes) == (session.started_at, {"model": "small"})
+    model = session.spans.filter(kind="model").latest("start_ns")
+    make_score(session, 1)
+    make_score(session, 2, name="tone", value=None, label=" rude", explanation="a\nb", evaluator="")
+    make_score(session, 3, span_id=model.span_id, at=datetime(1969, 3, 2, 1, 2, 3, 4, UTC))
+    make_score(session, 4, span_id="0123456789abcdef", name="of a span that never came")
+    assert_comes_back(project, tmp_path)
+    for other in Project.objects.exclude(pk=project.pk):
+        assert {score.session for score in Score.objects.filter(project=other)} == {
+            other.sessions.get()
+        }
+
+
+def test_scores_stand_on_the_spans_they_judge() -> None:
+    project = make_project()
+    spans = [make_span("other", f"step {number}", at=number) for number in range(120)]
+    session = make_session(project, spans=spans)
+    make_score(session, 1, span_id=spans[110].span_id)
+    make_score(session, 2, span_id="0123456789abcdef", name="tone")
+    make_score(session, 3, name="whole")
+    said = {}
+    for line in export_otlp(project.sessions.all()):
+        for span in json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            for event in span.get("events", []):
+                pairs = {each["key"]: each["value"] for each in event["attributes"]}
+                assert event["name"] == "gen_ai.evaluation.result"
+                said[pairs["gen_ai.evaluation.name"]["stringValue"]] = span["name"]
+    assert said == {"whole": "step 0", "relevance": "step 110", "tone": "step 119"}
+
+
+def test_an_evaluation_that_was_an_event_leaves_once(tmp_path: Path) -> None:
+    project = make_project()
+    said = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 0.5, "by": "x"}
+    event = {"name": "gen_ai.evaluation.result", "time_ns": 7, "attributes": said}
+    session = make_session(project, spans=[make_span("other", "x", otel={"events": [event]})])
+    make_score(session, 1, name="tone", span_id=session.spans.get(kind="other").span_id)
+    [line] = export_otlp(project.sessions.all())
+    [group] = json.loads(line)["resourceSpans"]
+    [left] = [event for each in group["scopeSpans"][0]["spans"] for event in each.get("events", [])]
+    assert left["timeUnixNano"] != "7"
+    assert_comes_back(project, tmp_path)
 
 
 def test_the_otlp_follows_the_genai_conventions() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.factories import make_project
 from tests.importing import fail_import, run_import
+from traces.models import Score
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +100,40 @@ def test_a_cost_that_is_not_told_is_computed(tmp_path: Path) -> None:
     session = project.sessions.get()
     assert session.cost_usd is not None
     assert session.spans.get().cost_from == "computed"
+
+
+def evaluation_of(**said: Any) -> dict[str, Any]:
+    attributes = [{"key": key, "value": value} for key, value in said.items()]
+    return {"name": "gen_ai.evaluation.result", "timeUnixNano": "5", "attributes": attributes}
+
+
+def test_evaluations_among_events_are_scores(tmp_path: Path) -> None:
+    path, project = tmp_path / "spans.jsonl", make_project()
+    said = {
+        "gen_ai.evaluation.name": {"stringValue": "tone"},
+        "gen_ai.evaluation.score.value": {"doubleValue": 0.5},
+    }
+    too_little = evaluation_of(**{"gen_ai.evaluation.name": {"stringValue": "nothing"}})
+    span = make_wire(1, events=[evaluation_of(**said), too_little])
+    path.write_text(json.dumps(make_request(span)) + "\n")
+    for _ in range(2):
+        run_import(path, "otlp", project)
+    score = Score.objects.get(project=project)
+    assert (score.session, score.name, score.value) == (project.sessions.get(), "tone", 0.5)
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "7", "{", "[" * 5000, '{"attributes": {}}', '{"attributes": {}, "time_ns": 1e99}'],
+)
+def test_an_evaluation_that_pretends_to_be_ours_is_read_as_any(tmp_path: Path, told: str) -> None:
+    path, project = tmp_path / "spans.jsonl", make_project()
+    said = {
+        "gen_ai.evaluation.name": {"stringValue": "tone"},
+        "gen_ai.evaluation.score.label": {"stringValue": "kind"},
+        "reviewdesk.score": {"stringValue": told},
+    }
+    span = make_wire(1, events=[evaluation_of(**said)])
+    path.write_text(json.dumps(make_request(span)) + "\n")
+    run_import(path, "otlp", project)
+    assert Score.objects.get(project=project).label == "kind"

@@ -13,6 +13,7 @@ from django.db.models.functions import Cast
 
 from traces.export.reading import Emitters, Found, read_whole
 from traces.models import Label, LabelSet, Score, Session, Span
+from traces.rows import SPAN_COLUMN_NAMES
 
 FORMAT = "reviewdesk/1"
 
@@ -45,26 +46,13 @@ _SESSION = (
     "masked",
     "metadata",
 )
-_PLAIN = (
-    "span_id",
-    "parent_id",
-    "kind",
-    "name",
-    "start_ns",
-    "duration_ns",
-    "status",
-    "status_message",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "cost_from",
-    "heard",
-)
 # Left as the text that the database has, which is JSON already.
 _JSON = ("input", "output", "attributes", "otel", "masked")
+_PLAIN = tuple(
+    name
+    for name in SPAN_COLUMN_NAMES
+    if name not in {"session_id", "trace_id", "emitter_id", *_JSON}
+)
 _AUTHORED = ("answers", "first_wrong_span_id", "comment", "created_at", "updated_at")
 _SCORE = (
     "span_id",

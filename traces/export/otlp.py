@@ -12,40 +12,16 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from traces.export.otlp_scores import ScoresToTell, told_by
 from traces.export.otlp_values import Json, is_native, pairs_of
 from traces.export.reading import Emitters, Found, read_whole
 from traces.ingest.dialects.own import KIND, PREFIX, SCOPE, WRITTEN
 from traces.ingest.dialects.own_messages import message_of, messages_of, with_parts
 from traces.models import Session, Span
+from traces.rows import SPAN_COLUMN_NAMES
 
 _WINDOW = 100
 _ZERO_ID = "0" * 16
-_COLUMNS = (
-    "session_id",
-    "span_id",
-    "parent_id",
-    "kind",
-    "name",
-    "start_ns",
-    "duration_ns",
-    "status",
-    "status_message",
-    "model",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "cost_from",
-    "heard",
-    "input",
-    "output",
-    "attributes",
-    "trace_id",
-    "emitter_id",
-    "otel",
-    "masked",
-)
 _OPERATIONS = {
     Span.Kind.MODEL: "chat",
     Span.Kind.TOOL: "execute_tool",
@@ -66,28 +42,42 @@ Row = dict[str, Any]
 def export_otlp(sessions: QuerySet[Session]) -> Iterator[str]:
     """Yield lines, each an `ExportTraceServiceRequest` with spans of one session.
 
-    What the spans say of their session stands on the first of them.
+    What the spans say of their session stands on the first of them; scores are events of the spans
+    that they judge.
     """
     emitters = Emitters()
-    for found in read_whole(sessions, Span.objects.values_list(*_COLUMNS), has_labels=False):
-        is_first = True
-        while window := list(islice(found.spans, _WINDOW)):
-            rows = [dict(zip(_COLUMNS, values, strict=True)) for values in window]
-            groups = _groups(found, rows, emitters, is_first=is_first)
+    for found in read_whole(
+        sessions, Span.objects.values_list(*SPAN_COLUMN_NAMES), has_labels=False
+    ):
+        for rows in _windows(found):
+            groups = _groups(found.session, rows, emitters)
             yield json.dumps({"resourceSpans": groups}, ensure_ascii=False) + "\n"
+
+
+def _windows(found: Found) -> Iterator[list[Row]]:
+    """Yield the spans some at a time, and what each tells of the session beside itself."""
+    scores, is_first = ScoresToTell(found.scores), True
+    window = list(islice(found.spans, _WINDOW))
+    while window:
+        following = list(islice(found.spans, _WINDOW))
+        rows = [dict(zip(SPAN_COLUMN_NAMES, values, strict=True)) for values in window]
+        for row in rows:
+            row["scores"] = scores.take(row, is_last=row is rows[-1] and not following)
+            row["about"] = _about(found.session) if is_first else None
             is_first = False
+        yield rows
+        window = following
 
 
-def _groups(found: Found, rows: list[Row], emitters: Emitters, *, is_first: bool) -> list[Json]:
+def _groups(session: Session, rows: list[Row], emitters: Emitters) -> list[Json]:
     """Return the spans by who sent them."""
     by_emitter: dict[int | None, list[Json]] = {}
-    for index, row in enumerate(rows):
-        span = _span(found.session, row, is_first=is_first and not index)
-        by_emitter.setdefault(row["emitter_id"], []).append(span)
+    for row in rows:
+        by_emitter.setdefault(row["emitter_id"], []).append(_span(session, row))
     groups = []
     for number, spans in by_emitter.items():
         emitter = emitters.get(number)
-        resource = emitter.resource if emitter else {"service.name": found.session.agent_name}
+        resource = emitter.resource if emitter else {"service.name": session.agent_name}
         scope = emitter.scope if emitter else {"name": SCOPE}
         group: Json = {"scope": _scope(scope), "spans": spans}
         if scope.get("schema_url"):
@@ -102,7 +92,7 @@ def _scope(scope: Json) -> Json:
     return {**said, "attributes": pairs_of(attributes)} if attributes else said
 
 
-def _span(session: Session, row: Row, *, is_first: bool) -> Json:
+def _span(session: Session, row: Row) -> Json:
     otel = row["otel"] or {}
     start_ns = max(row["start_ns"], 1)
     is_error = row["status"] == Span.Status.ERROR
@@ -113,14 +103,14 @@ def _span(session: Session, row: Row, *, is_first: bool) -> Json:
         "kind": otel.get("kind") or (_CLIENT if row["kind"] == Span.Kind.MODEL else _INTERNAL),
         "startTimeUnixNano": str(start_ns),
         "endTimeUnixNano": str(start_ns + row["duration_ns"]),
-        "attributes": pairs_of(_attributes(session, row, is_first=is_first)),
+        "attributes": pairs_of(_attributes(session, row)),
         "status": {"code": otel.get("status_code") or (_ERROR if is_error else _OK)},
     }
     if row["parent_id"]:
         span["parentSpanId"] = _id(row["parent_id"])
     if is_error and row["status_message"]:
         span["status"]["message"] = row["status_message"]
-    return {**span, **_rest(otel)}
+    return {**span, **_rest({**otel, "events": told_by(otel.get("events") or [], row["scores"])})}
 
 
 def _rest(otel: Json) -> Json:
@@ -150,7 +140,7 @@ def _rest(otel: Json) -> Json:
     return {name: value for name, value in said.items() if value}
 
 
-def _attributes(session: Session, row: Row, *, is_first: bool) -> Json:
+def _attributes(session: Session, row: Row) -> Json:
     """Return the span's attributes: the conventions', ours, and those it came with."""
     own = row["attributes"] or {}
     native = {
@@ -174,7 +164,7 @@ def _attributes(session: Session, row: Row, *, is_first: bool) -> Json:
         "reviewdesk.masked": _json(row["masked"]) if row["masked"] else None,
         "reviewdesk.span_id": _ZERO_ID if row["span_id"] == _ZERO_ID else None,
         "reviewdesk.parent_id": _ZERO_ID if row["parent_id"] == _ZERO_ID else None,
-        "reviewdesk.session": _json(_about(session)) if is_first else None,
+        "reviewdesk.session": _json(row["about"]) if row["about"] else None,
     }
     kept = {name: value for name, value in said.items() if value not in (None, "")}
     kept["reviewdesk.name"] = row["name"]

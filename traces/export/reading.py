@@ -46,11 +46,11 @@ def read_whole(
 ) -> Iterator[Found]:
     """Yield each session with its rows of `spans`, whose first column has to be `session_id`.
 
-    Three queries for `CHUNK` sessions, and a cursor over their spans.
+    Three queries for `CHUNK` sessions (two without labels), and a cursor over their spans.
     """
     for chunk in chunks_of(sessions):
         labels = _by_session(_labels(chunk)) if has_labels else {}
-        scores = _by_session(_scores(chunk)) if has_labels else {}
+        scores = _by_session(_scores(chunk))
         rows = iter(groupby(_span_rows(chunk, spans), key=lambda row: row[0]))
         following = next(rows, None)
         for session in chunk:

@@ -8,6 +8,7 @@ https://github.com/open-telemetry/semantic-conventions-genai (`model/gen-ai/even
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,13 @@ from traces.ingest.wire import WireEvent, WireLog, WireSpan
 from traces.records import EmitterRecord
 
 EVALUATION = "gen_ai.evaluation.result"
-_NAME = "gen_ai.evaluation.name"
-_VALUE = "gen_ai.evaluation.score.value"
-_LABEL = "gen_ai.evaluation.score.label"
-_EXPLANATION = "gen_ai.evaluation.explanation"
+NAME = "gen_ai.evaluation.name"
+VALUE = "gen_ai.evaluation.score.value"
+LABEL = "gen_ai.evaluation.score.label"
+EXPLANATION = "gen_ai.evaluation.explanation"
+# All of a score as JSON, in our own export.
+OWN_SCORE = "reviewdesk.score"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,13 @@ def scores_in(span: WireSpan) -> Iterator[ScoreRecord]:
 def _score(trace_id: str, span_id: str, event: WireEvent, emitter: EmitterRecord) -> ScoreRecord:
     # Before events had attributes only, they said it in their body.
     said = {**(event.body if isinstance(event.body, dict) else {}), **event.attributes}
+    if exported := _own_score(trace_id, said.pop(OWN_SCORE, None)):
+        return exported
     sent = json.dumps([trace_id, span_id, event.time_ns, said], sort_keys=True)
-    name, label = _text(said.pop(_NAME, "")), _text(said.pop(_LABEL, ""))
-    value, explanation = _number(said.pop(_VALUE, None)), _text(said.pop(_EXPLANATION, ""))
+    name, label = _text(said.pop(NAME, "")), _text(said.pop(LABEL, ""))
+    value, explanation = _number(said.pop(VALUE, None)), _text(said.pop(EXPLANATION, ""))
     if not name:
-        raise BadPayloadError(f"An {EVALUATION} has no {_NAME}.")
+        raise BadPayloadError(f"An {EVALUATION} has no {NAME}.")
     if value is None and not label and not explanation:
         raise BadPayloadError(f"The {EVALUATION} {name[:60]!r} has neither value nor label.")
     evaluator = emitter.scope.get("name") or emitter.resource.get("service.name")
@@ -88,6 +94,34 @@ def _score(trace_id: str, span_id: str, event: WireEvent, emitter: EmitterRecord
         time_ns=event.time_ns,
         attributes=said,
         digest=hashlib.sha256(sent.encode(errors="replace")).hexdigest(),
+    )
+
+
+def _own_score(trace_id: str, told: Any) -> ScoreRecord | None:
+    """Return the score that our own export tells; None where that is no whole one."""
+    try:
+        own = json.loads(told) if isinstance(told, str) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(own, dict) or not isinstance(own.get("attributes"), dict):
+        return None
+    texts: dict[str, Any] = {
+        name: own.get(name)
+        for name in ("span_id", "name", "label", "explanation", "evaluator", "digest")
+    }
+    time_ns = own.get("time_ns")
+    if not all(isinstance(text, str) for text in texts.values()):
+        return None
+    if not isinstance(time_ns, int) or abs(time_ns) >= 2**63:
+        return None
+    if not texts["name"] or not _DIGEST.fullmatch(texts["digest"]) or len(texts["span_id"]) > 16:
+        return None
+    return ScoreRecord(
+        trace_id=trace_id,
+        value=_number(own.get("value")),
+        time_ns=time_ns,
+        attributes=own["attributes"],
+        **texts,
     )
 
 

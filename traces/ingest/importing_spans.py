@@ -14,6 +14,7 @@ from traces.ingest.importers.source import Source
 from traces.models import Project, Session, Trace
 from traces.records import IncomingSpan
 from traces.refresh import drain
+from traces.scores import store_scores
 
 _BATCH = 1_000
 _MOST_AT_ONCE = 10_000
@@ -61,6 +62,8 @@ class SpanImport:
                 if isinstance(found, BadRow):
                     self._reject(found, 1)
                     continue
+                # Before their spans, which have them attached to the session.
+                store_scores(project=self.project, records=found.scores)
                 self._take(found, line)
                 held += found.spans
                 while len(held) >= _BATCH:

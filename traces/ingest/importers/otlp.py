@@ -6,11 +6,12 @@ sessions: what belongs together is found out when they are stored.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from traces.errors import BadPayloadError, BadRecordError
 from traces.ingest.dialects import normalise
+from traces.ingest.evaluations import ScoreRecord, scores_in
 from traces.ingest.importers.fields import object_at
 from traces.ingest.importers.json_file import BadRow, Row, documents_of
 from traces.ingest.importers.source import Source
@@ -20,11 +21,16 @@ from traces.records import IncomingSpan
 
 @dataclass(frozen=True)
 class Request:
-    """The spans of one request, and how many of them cannot be read, and why the first cannot."""
+    """The spans of one request, and how many of them cannot be read, and why the first cannot.
+
+    Attributes:
+        scores: What evaluators say of them, which stands among their events.
+    """
 
     spans: list[IncomingSpan]
     num_rejected: int = 0
     problem: str = ""
+    scores: list[ScoreRecord] = field(default_factory=list)
 
 
 def read_otlp(source: Source) -> Iterator[tuple[Row, Request | BadRow]]:
@@ -45,7 +51,8 @@ def read_otlp(source: Source) -> Iterator[tuple[Row, Request | BadRow]]:
             yield row, BadRow(row.line, "it is nested too deeply")
         else:
             spans = [normalise(span) for span in decoded.spans]
-            yield row, Request(spans, decoded.num_rejected, decoded.problem)
+            scores = [score for span in decoded.spans for score in scores_in(span)]
+            yield row, Request(spans, decoded.num_rejected, decoded.problem, scores)
 
 
 def _request(value: Any) -> dict[str, Any]:
