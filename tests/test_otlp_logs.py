@@ -19,13 +19,14 @@ from tests.test_append import arriving
 from tests.test_otlp_decode import SPAN_ID, START, TRACE_ID, hexed, request_of
 from tests.test_otlp_http import Sender
 from traces.ingest.append import append_spans
-from traces.ingest.late import KEEP_DAYS
 from traces.ingest.take import take_logs
 from traces.ingest.tally import DecodedLogs
 from traces.ingest.wire import WireEvent, WireLog
 from traces.models import Label, Score, Session, Span, WaitingEvent
 from traces.refresh import drain
+from traces.retention import delete_sessions
 from traces.scores import scored_as, scores_of
+from traces.unclaimed import KEEP_DAYS, drop_unclaimed
 
 pytestmark = pytest.mark.django_db
 EVALUATION = "gen_ai.evaluation.result"
@@ -297,13 +298,34 @@ def test_words_are_masked_while_they_wait_and_after():
     assert span.masked == {"email": 1}
 
 
-def test_words_of_a_span_that_never_comes_are_dropped():
+def test_what_waits_too_long_for_its_span_is_dropped():
     sender = Sender()
-    send(sender, logs_of(ASKED))
+    send(sender, logs_of(ASKED, evaluation()))
     long_ago = timezone.now() - timedelta(days=KEEP_DAYS + 1)
     WaitingEvent.objects.update(received_at=long_ago)
-    send(sender, logs_of(CHOSEN, trace_id="11" * 16))
+    Score.objects.update(received_at=long_ago)
+    send(sender, logs_of(CHOSEN, evaluation(), trace_id="11" * 16))
+    assert drop_unclaimed() == 2
     assert [each.trace_id.hex for each in WaitingEvent.objects.all()] == ["11" * 16]
+    assert [each.trace_id.hex for each in Score.objects.all()] == ["11" * 16]
+
+
+def test_a_score_that_has_its_session_stays():
+    sender = Sender()
+    send(sender, request_of(), logs_of(evaluation()))
+    Score.objects.update(received_at=timezone.now() - timedelta(days=KEEP_DAYS + 1))
+    assert drop_unclaimed() == 0
+
+
+def test_deleting_a_session_deletes_what_it_has_not_taken_in_yet():
+    sender = Sender()
+    send(sender, model_call())
+    for request in (logs_of(ASKED, evaluation()), logs_of(CHOSEN, evaluation(), trace_id="2" * 32)):
+        sender.post(request.SerializeToString(), path="/v1/logs")
+    session = Session.objects.get(project=sender.project)
+    delete_sessions([session.pk])
+    assert [each.trace_id.hex for each in WaitingEvent.objects.all()] == ["2" * 32]
+    assert [each.trace_id.hex for each in Score.objects.all()] == ["2" * 32]
 
 
 def test_other_log_records_are_counted_and_not_kept():

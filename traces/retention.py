@@ -24,6 +24,7 @@ from traces.models import Label, Project, Session, TracePolicy
 from traces.partitions import bounds_ns
 from traces.records import from_ns
 from traces.redaction import ensure_policy
+from traces.unclaimed import delete_sent
 
 BATCH_SESSIONS = 500
 LEAST_DAYS = 1
@@ -142,6 +143,7 @@ def delete_sessions(ids: list[Any]) -> None:
 
     Spans first and by the database alone: Django would read them all before it deletes them.
     """
+    delete_sent(ids)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM traces_span WHERE session_id = ANY(%s)", [ids])
         cursor.execute("DELETE FROM traces_totalsdue WHERE session_id = ANY(%s)", [ids])

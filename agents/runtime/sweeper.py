@@ -17,6 +17,7 @@ from agents.runtime.hints import send_hint
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
 from traces.repricing import advance_repricings
+from traces.unclaimed import drop_unclaimed
 
 WEEKS_AHEAD = 4
 
@@ -34,11 +35,12 @@ def sweep() -> None:
 
 
 def keep_house() -> None:
-    """Make the coming weeks' partitions; forget workers gone for an hour; apply retention."""
+    """Make the coming weeks' partitions; forget lost workers and words; apply retention."""
     today = datetime.now(tz=UTC).date()
     monday = today - timedelta(days=today.weekday())
     make_weeks(monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD + 1))
     WorkerHeartbeat.objects.filter(seen_at__lt=database_now() - timedelta(hours=1)).delete()
+    drop_unclaimed()
     keep_only_wanted()
 
 

@@ -26,13 +26,6 @@ from traces.records import SpanRecord
 from traces.redaction import masker_for
 from traces.rows import json_text
 
-KEEP_DAYS = 7
-_DROPPED_AT_ONCE = 1000
-
-_DROP = """
-DELETE FROM traces_waitingevent WHERE received_at < clock_timestamp() - make_interval(days => %s)
-    AND id IN (SELECT id FROM traces_waitingevent ORDER BY id LIMIT %s)
-"""
 # By the sessions' traces, of which few have anything waiting.
 _MET = """
 SELECT event.id, event.event, event.masked, span.session_id, span.span_id, span.start_ns,
@@ -106,7 +99,7 @@ class _FromLogs:
 
 
 def hold_events(*, project: Project, logs: Iterable[WireLog]) -> None:
-    """Keep words, masked, until their spans come; drop those that waited `KEEP_DAYS` in vain."""
+    """Keep words, masked, until their spans come, or housekeeping drops them. One query."""
     masker = masker_for(project)
     rows = []
     for log in logs:
@@ -123,8 +116,6 @@ def hold_events(*, project: Project, logs: Iterable[WireLog]) -> None:
         )
     if rows:
         WaitingEvent.objects.bulk_create(rows, ignore_conflicts=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_DROP, [KEEP_DAYS, _DROPPED_AT_ONCE])
 
 
 def take_in_events(session_ids: Collection[uuid.UUID]) -> None:

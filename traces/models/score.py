@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from traces.models.project import Project
 from traces.models.session import Session
@@ -34,6 +35,7 @@ class Score(models.Model):
     at = models.DateTimeField()
     attributes = models.JSONField(default=dict, blank=True, help_text="What else was said of it.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what was sent.")
+    received_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         constraints = [
@@ -46,6 +48,7 @@ class Score(models.Model):
         indexes = [
             models.Index(fields=["project", "trace_id"], name="score_trace"),
             models.Index(fields=["project", "name", "session"], name="score_name"),
+            models.Index(fields=["received_at"], condition=Q(session=None), name="score_unclaimed"),
         ]
 
     def __str__(self) -> str:
