@@ -25,6 +25,11 @@ def mask_chips(text: object) -> SafeString:
     return mark_safe(MARKER.sub(_chip, escaped))  # noqa: S308
 
 
+def without_marks(text: str) -> str:
+    """Return a text with what each marker stands for in its place: it may be cut anywhere."""
+    return MARKER.sub(lambda match: BY_KEY[match[1]].title, text)
+
+
 @register.filter
 def masked_text(counts: Mapping[str, int] | None) -> str:
     """Return how much was masked, e.g. "3 masked: 2 e-mail addresses, 1 card number"."""

@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 from reviewdesk.screens.sessions.columns import Column
 from reviewdesk.screens.sessions.listing import SNIPPET_START, SNIPPET_STOP, Row
 from reviewdesk.templatetags import desk
-from reviewdesk.templatetags.masking import mask_chips
+from reviewdesk.templatetags.masking import mask_chips, without_marks
 from reviewdesk.templatetags.sessions import highlight
 from traces.models import Session
 
@@ -53,7 +53,7 @@ def _words(row: Row, words: str, url: str) -> SafeString:
 def _title(row: Row) -> str:
     """Return the first words; only a few of them beside a match that stands further on."""
     title = row.session.title or "No words yet"
-    return Truncator(title).chars(_BESIDE_SNIPPET) if row.snippet else title
+    return Truncator(without_marks(title)).chars(_BESIDE_SNIPPET) if row.snippet else title
 
 
 def _snippet(text: str) -> SafeString | str:

@@ -31,6 +31,13 @@
   document.body.addEventListener("htmx:beforeSend", (event) => pressed(event)?.setAttribute("aria-busy", "true"));
   document.body.addEventListener("htmx:afterRequest", (event) => pressed(event)?.removeAttribute("aria-busy"));
 
+  // The tab that is open stands in sight where there are more than fit.
+  document.querySelectorAll(".desk-tabs [aria-current]").forEach((tab) => {
+    const tabs = tab.closest(".desk-tabs");
+    const over = tab.getBoundingClientRect().right - tabs.getBoundingClientRect().right;
+    if (over > 0) tabs.scrollLeft += over + 24;
+  });
+
   // A refused form: the first field with an error gets the focus.
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.xhr?.status === 422) event.detail.target.querySelector("[aria-invalid='true']")?.focus();
