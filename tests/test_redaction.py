@@ -168,6 +168,58 @@ def test_json_within_text_is_masked_within() -> None:
     assert MARKER.fullmatch(json.loads(json.loads(masked)["deep"])["mail"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("card", "4111\u00a01111\u202f1111\u20031111"),
+        ("card", "4111\u200b1111\u200d1111\u20601111"),
+        ("card", "4111\u20111111\u20111111\u20111111"),
+        ("card", "\uff14" + 15 * "\uff11"),
+        ("card", "\u0664" + 15 * "\u0661"),
+        ("email", "ann\u200b@exam\u00adple.com"),
+        ("email", "ann\uff20example.com"),
+        ("email", "https://crm.example/users?mail=ann%40example.com&page=1"),
+        ("email", "ann&#64;example.com"),
+        ("email", '{"mail": "ann\\u0040example.com"}'),
+        ("ssn", "212\u201345\u20136789"),
+        ("iban", "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000"),
+        ("credential", "password\uff1ahunter2secret"),
+        ("credential", "<password>hunter2secret</password>"),
+    ],
+)
+def test_value_is_found_in_any_spelling(kind: str, text: str) -> None:
+    assert kinds_in(text) == [kind]
+
+
+def test_pseudonym_does_not_depend_on_the_spelling() -> None:
+    plain, wide = MASKER.text("ann@example.com"), MASKER.text("To ann\u200b%40example.com.")
+    assert wide == f"To {plain}."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"http.request.header.authorization": ["Basic aHVudGVyMg=="]},
+        {"http.request.header.x-api-key": ["hunter2secret"]},
+        {"db.password": "hunter2secret"},
+        {"openaiApiKey": "hunter2secret"},
+        {"headers": [{"name": "X-Api-Key", "value": "hunter2secret"}]},
+        {"paid_with": 4111111111111111.0},
+        {"paid_with": -4111111111111111},
+    ],
+)
+def test_value_is_known_by_its_field(value: Any) -> None:
+    masked, counts = MASKER.json(value)
+    assert sum(counts.values()) == 1
+    assert "hunter2" not in str(masked)
+    assert "41111" not in str(masked)
+
+
+def test_fields_that_count_tokens_stay() -> None:
+    value = {"gen_ai.usage.input_tokens": 4000000, "maxTokens": 12, "amount": 4111111111111.5}
+    assert MASKER.json(value) == (value, {})
+
+
 def test_keys_of_objects_are_masked_too() -> None:
     masked, counts = MASKER.json({"ann@mail.example": [1]})
     assert counts == {"email": 1}

@@ -107,11 +107,14 @@ _RARE = ("eyJ", "ya29.", "hooks.slack", "GR1348941", "PuTTY-User", "T3BlbkFJ")
 
 _FIELD = (
     r"(?:[\w-]*[_-])?(?:api[_-]?key|apikey|secret|secret[_-]?(?:access[_-]?)?key|client[_-]?secret"
-    r"|passw(?:or)?d|passphrase|passcode|pwd|private[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"|(?:pg|db|user)?passw(?:or)?d|passphrase|passcode|pwd|private[_-]?key|access[_-]?key(?:[_-]?id)?"
     r"|(?:access|auth|session|refresh|id|hf|security|bearer|oauth|api|bot)[_-]?token"
     r"|authorization|connection[_-]?string|credentials?|set-cookie|cookie)"
 )
 _FIELD_NAME = re.compile(rf"(?:{_FIELD}|token|bearer|cvv|cvc|auth)\Z", re.IGNORECASE)
+# `dbPassword`; of dotted names, `http.request.header.cookie`, the last part counts.
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_TAGGED_FIELD = re.compile(rf"<(?:{_FIELD}|token)>([^<⟦]{{3,}})</", re.IGNORECASE)
 _FIELD_HINTS = (
     "key", "secret", "pass", "pwd", "token", "auth", "connection", "credential", "cookie", "cv",
     "bearer",
@@ -162,6 +165,7 @@ def find_credentials(text: str) -> Iterator[Span]:
         if hint.search(text):
             yield from _matches(patterns, text)
     if any(hint in lowered for hint in _FIELD_HINTS):
+        yield from (match.span(1) for match in _TAGGED_FIELD.finditer(text))
         for match in _QUOTED_FIELD.finditer(text):
             if not _MASKED_ALREADY.match(match[1]):
                 yield match.span(1)
@@ -171,6 +175,7 @@ def find_credentials(text: str) -> Iterator[Span]:
 
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a credential, whatever the value looks like."""
+    name = _CAMEL.sub("_", name.rpartition(".")[2])
     return _FIELD_NAME.match(name) is not None
 
 

@@ -16,6 +16,7 @@ import orjson
 from traces.errors import BadRecordError
 from traces.records import EmitterRecord, IncomingSpan, SessionRecord, SpanRecord
 from traces.redaction import credentials, personal
+from traces.redaction.folding import fold, fold_with_places
 from traces.redaction.kinds import KIND_KEYS
 
 _DEEPEST_TEXT = 4  # JSON within a text within JSON …; beyond it is text
@@ -218,6 +219,7 @@ class Masker:
         """Return the kinds to look for; nothing for most texts, without any walk."""
         if not self.kinds:
             return frozenset()
+        text = fold(text)
         lowered = text.lower()
         found = personal.suspects(text, lowered)
         if credentials.is_suspect(text, lowered):
@@ -238,15 +240,22 @@ class _Walk:
         if isinstance(value, str):
             return self.text(value, depth)
         if isinstance(value, Mapping):
-            return {
-                self.text(str(name), depth): self._member(str(name), item, depth)
-                for name, item in value.items()
-            }
+            return self._object(value, depth)
         if isinstance(value, list | tuple):
             return [self.value(item, depth) for item in value]
-        if isinstance(value, int) and not isinstance(value, bool) and value > 10**12:
+        if isinstance(value, int | float) and not isinstance(value, bool):
             return self._number(value)
         return value
+
+    def _object(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        # As headers and settings are listed: {"name": "authorization", "value": "…"}.
+        named = value.get("name", value.get("key")) if "value" in value else None
+        return {
+            self.text(str(name), depth): self._member(
+                named if name == "value" and isinstance(named, str) else str(name), item, depth
+            )
+            for name, item in value.items()
+        }
 
     def text(self, value: str, depth: int = 0) -> str:
         if depth < _DEEPEST_TEXT and value[:1] in _OPENING and value.rstrip()[-1:] in _CLOSING:
@@ -273,15 +282,19 @@ class _Walk:
         return json.dumps(masked, ensure_ascii=False) if self.counts.total() > before else value
 
     def _member(self, name: str, item: Any, depth: int) -> Any:
-        if (
-            "credential" in self._kinds
-            and credentials.is_secret_name(name)
-            and credentials.is_secret_value(item)
-        ):
-            return self._whole("credential", item)
+        if "credential" in self._kinds and credentials.is_secret_name(name):
+            # OpenTelemetry has the values of a header as a list.
+            if isinstance(item, list):
+                return [self._secret(each, depth) for each in item]
+            return self._secret(item, depth)
         kind = personal.kind_of_field(name, item)
         if kind in self._kinds:
             return self._whole(kind, item)
+        return self.value(item, depth)
+
+    def _secret(self, item: Any, depth: int) -> Any:
+        if credentials.is_secret_value(item):
+            return self._whole("credential", item)
         return self.value(item, depth)
 
     def _whole(self, kind: str, item: str | int) -> str:
@@ -291,17 +304,21 @@ class _Walk:
         self.counts[kind] += 1
         return self._masker.pseudonym(kind, text)
 
-    def _number(self, value: int) -> Any:
-        is_card = "card" in self._kinds and value < 10**19 and personal.is_card(str(value))
-        return self._whole("card", value) if is_card else value
+    def _number(self, value: float) -> Any:
+        if "card" not in self._kinds or not 10**12 < abs(value) < 10**19:
+            return value
+        digits = str(abs(int(value)))
+        return self._whole("card", digits) if personal.is_card(digits) else value
 
     def _pass(self, value: str) -> str:
-        found = sorted(self._found(value))
+        plain, places = fold_with_places(value)
+        found = sorted(self._found(plain))
         if not found:
             return value
         parts, at = [], 0
-        for start, end, kind in found:
-            parts += [value[at:start], self._masker.pseudonym(kind, value[start:end])]
+        for low, high, kind in found:
+            start, end = (places[low], places[high]) if places else (low, high)
+            parts += [value[at:start], self._masker.pseudonym(kind, plain[low:high])]
             self.counts[kind] += 1
             at = end
         return "".join((*parts, value[at:]))
