@@ -1,6 +1,6 @@
 """What a session did, with the values that its tools worked with.
 
-The trace is masked; the journal of a run made here is not (docs/decisions/017). Golden tests are
+The trace is masked; the journal of a run made here is not (docs/decisions/014). Golden tests are
 made of, and judged by, what really happened.
 """
 
