@@ -50,6 +50,8 @@ class Command(BaseCommand):
         likely = format_of(source)
         if not job.num_found and likely not in ("", chosen) and (problem or job.num_rejected):
             problem = f"{problem or 'no row could be read'}. It looks like the format {likely}"
+        if problem and not job.num_found:
+            raise CommandError(f"{path} cannot be read as {chosen}: {problem}.")
         if problem:
             raise CommandError(
                 f"{path} was read only in part: {problem}. What came before is kept."
