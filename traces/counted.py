@@ -9,30 +9,25 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from traces.rollups import uncounted
+from traces.rollups import began_in, uncounted
 
-_STRETCHES = "unnest(%(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS stretch (first, past)"
-_MASKED = f"""
+_MASKED = """
 SELECT kind, sum(num)::bigint FROM (
     SELECT kind, num_values AS num FROM traces_maskedday
     WHERE project_id = %(project)s AND day >= %(since)s AND day <= %(today)s
     UNION ALL
-    SELECT key, value::bigint FROM {_STRETCHES}
-    JOIN traces_session ON started_at >= stretch.first AND started_at < stretch.past,
-        jsonb_each_text(masked)
-    WHERE project_id = %(project)s AND masked <> '{{}}'
+    SELECT key, value::bigint FROM traces_session AS session, jsonb_each_text(masked)
+    WHERE project_id = %(project)s AND masked <> '{{}}' AND {began}
 ) AS counted (kind, num) GROUP BY kind
 """
-_UNPRICED = f"""
+_UNPRICED = """
 SELECT model, sum(num)::bigint FROM (
     SELECT model, num_calls AS num FROM traces_unpricedday
     WHERE project_id = %(project)s AND day >= %(since)s AND day <= %(today)s
     UNION ALL
-    SELECT span.model, 1 FROM {_STRETCHES}
-    JOIN traces_session AS session
-        ON session.started_at >= stretch.first AND session.started_at < stretch.past
+    SELECT span.model, 1 FROM traces_session AS session
     JOIN traces_span AS span ON span.session_id = session.id
-    WHERE session.project_id = %(project)s AND span.start_ns >= %(since_ns)s
+    WHERE {began} AND session.project_id = %(project)s AND span.start_ns >= %(since_ns)s
         AND span.kind = 'model' AND span.model <> '' AND span.cost_usd IS NULL
         AND span.input_tokens IS NOT NULL AND span.output_tokens IS NOT NULL
 ) AS counted (model, num) GROUP BY model
@@ -57,9 +52,8 @@ def _summed(query: str, project_id: int, since: date, today: date) -> dict[str, 
         "since": since,
         "today": today,
         "since_ns": int(midnight.timestamp()) * 1_000_000_000,
-        "firsts": [stretch.first for stretch in stretches],
-        "ends": [stretch.end for stretch in stretches],
     }
+    began, bounds = began_in(stretches)
     with connection.cursor() as cursor:
-        cursor.execute(query, values)
+        cursor.execute(query.format(began=began), {**values, **bounds})
         return dict(cursor.fetchall())

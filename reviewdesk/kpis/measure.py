@@ -12,7 +12,7 @@ from agents.models import ToolApproval
 from reviewdesk.kpis.estimates import Summary
 from reviewdesk.kpis.period import NUM_WEEKS, Period
 from traces.models import Project
-from traces.rollups import SUMS, uncounted
+from traces.rollups import SUMS, began_in, uncounted
 
 SUCCESS = "resolved"
 
@@ -24,15 +24,13 @@ FROM traces_sessionday AS day
 WHERE day.project_id = %(project)s AND day.day >= %(first_day)s AND day.day < %(end_day)s
     AND day.day <> ALL(%(without)s) AND (%(agent)s = '' OR day.agent_name = %(agent)s)
 """
-# A nested loop over the stretches, each a range of the index on project and start.
-_UNCOUNTED = f"""
-SELECT (started_at AT TIME ZONE 'UTC')::date AS day, {SUMS}
-FROM unnest(%(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS stretch (first, past)
-JOIN traces_session ON started_at >= stretch.first AND started_at < stretch.past
-WHERE project_id = %(project)s AND NOT is_golden
+_UNCOUNTED = """
+SELECT (started_at AT TIME ZONE 'UTC')::date AS day, {sums}
+FROM traces_session AS session
+WHERE {began} AND project_id = %(project)s AND NOT is_golden
     AND (%(agent)s = '' OR agent_name = %(agent)s)
 GROUP BY day
-"""  # noqa: S608  # put together from constants
+"""
 _LABELS = """
 SELECT age, outcome, cause, count(*)
 FROM (
@@ -151,11 +149,11 @@ def _add_sessions(weeks: list[Week], *, project: Project, period: Period, agent:
         "first_day": first,
         "end_day": end,
         "without": without,
-        "firsts": [stretch.first for stretch in stretches],
-        "ends": [stretch.end for stretch in stretches],
     }
+    began, bounds = began_in(stretches)
+    uncounted_rows = _UNCOUNTED.format(began=began, sums=SUMS)
     rows = _rows(_COUNTED, values) if len(without) < (end - first).days else []
-    rows += _rows(_UNCOUNTED, values) if stretches else []
+    rows += _rows(uncounted_rows, {**values, **bounds}) if stretches else []
     costs: dict[int, list[Summary]] = {}
     for day, num_sessions, num_ended, num_with_errors, *cost in rows:
         index = (day - first).days // 7

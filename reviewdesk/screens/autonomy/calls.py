@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from traces.models import Project
-from traces.rollups import uncounted
+from traces.rollups import began_in, uncounted
 
 # Golden tests' runs are left out: nobody decided to trust them with anything.
 _CALLS = """
@@ -19,11 +19,8 @@ WHERE project_id = %(project)s AND day >= %(since)s AND day <= %(today)s
 UNION ALL
 SELECT session.agent_name, span.name, (session.started_at AT TIME ZONE 'UTC')::date AS day,
     count(*), count(*) FILTER (WHERE span.status = 'error')
-FROM unnest(%(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS stretch (first, past)
-JOIN traces_session AS session
-    ON session.started_at >= stretch.first AND session.started_at < stretch.past
-JOIN traces_span AS span ON span.session_id = session.id
-WHERE session.project_id = %(project)s AND NOT session.is_golden
+FROM traces_session AS session JOIN traces_span AS span ON span.session_id = session.id
+WHERE {began} AND session.project_id = %(project)s AND NOT session.is_golden
     AND span.start_ns >= %(since_ns)s AND span.kind = 'tool'
     AND (%(agent)s = '' OR session.agent_name = %(agent)s)
     AND (%(tool)s = '' OR span.name = %(tool)s)
@@ -51,10 +48,9 @@ def calls_since(
         "since_ns": int(since.timestamp()) * 1_000_000_000,
         "agent": agent,
         "tool": tool,
-        "firsts": [stretch.first for stretch in stretches],
-        "ends": [stretch.end for stretch in stretches],
     }
+    began, bounds = began_in(stretches)
     with connection.cursor() as cursor:
-        cursor.execute(_CALLS, values)
+        cursor.execute(_CALLS.format(began=began), {**values, **bounds})
         rows: list[tuple[str, str, date, int, int]] = cursor.fetchall()
     return rows
