@@ -1,14 +1,12 @@
 """The filter language as conditions of a query on sessions."""
 
-import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import or_
-from typing import Any
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models import BigIntegerField, F, Q, QuerySet, TextField
 from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import (
     Exact,
@@ -19,19 +17,13 @@ from django.db.models.lookups import (
     Regex,
 )
 
-from traces.label_sets import FAILED_OUTCOMES
-from traces.models import Label, Project, QueueItem, Score, Session
+from traces.models import Project, QueueItem, Session
 from traces.search.language import Query, Term, Word
-from traces.search.values import day_of, duration_ms, number_of, score_of
+from traces.search.matching import ENDED, LOOKUPS, like, regex_of
+from traces.search.values import day_of, duration_ms, number_of
+from traces.search.verdicts import cause, labelled, labelled_by, outcome, score
 from traces.search.words import search_query
 
-ENDED = (
-    Session.Status.COMPLETED,
-    Session.Status.HANDED_OVER,
-    Session.Status.FAILED,
-    Session.Status.CANCELLED,
-)
-_LOOKUPS = {":": "exact", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _COMPARISONS = {
     ":": Exact,
     "<": LessThan,
@@ -90,16 +82,7 @@ def _condition(term: Term, project: Project, now: datetime) -> Q:
 
 
 def _text(term: Term, value: str, project: Project, now: datetime) -> Q:
-    return _like(_COLUMNS[term.field], value)
-
-
-def _like(column: str, value: str) -> Q:
-    """Return equality, or with `*` the pattern; a beginning alone can use a btree."""
-    if "*" not in value:
-        return Q(**{column: value})
-    if value.endswith("*") and "*" not in value[:-1]:
-        return Q(**{f"{column}__startswith": value[:-1]})
-    return Q(**{f"{column}__regex": f"^{_pattern(value, '.*')}$"})
+    return like(_COLUMNS[term.field], value)
 
 
 def _listed(term: Term, value: str, project: Project, now: datetime) -> Q:
@@ -108,7 +91,7 @@ def _listed(term: Term, value: str, project: Project, now: datetime) -> Q:
     column = _LISTS[term.field]
     if "*" not in value:
         return Q(**{f"{column}__contains": [value]})
-    names = _pattern(value, '[^"]*')
+    names = regex_of(value, '[^"]*')
     return Q(Regex(Cast(column, TextField()), f'"{names}"'))
 
 
@@ -116,20 +99,20 @@ def _customer(term: Term, value: str, project: Project, now: datetime) -> Q:
     # Customers are in the text index too: it finds the few sessions in which the name occurs at
     # all, and the column is compared in those only.
     searched = search_query([Word(value.replace("*", " "))])
-    pattern = Q(customer__iregex=_pattern(value, ".*")) if "*" in value else Q()
+    pattern = Q(customer__iregex=regex_of(value, ".*")) if "*" in value else Q()
     if "*" not in value:
         pattern = Q(customer__icontains=value)
     return pattern & Q(said_vector=searched) if searched and value[0] != "*" else pattern
 
 
 def _id(term: Term, value: str, project: Project, now: datetime) -> Q:
-    found = _like("external_id", value)
+    found = like("external_id", value)
     return found | Q(pk=pk) if (pk := _uuid(value)) else found
 
 
 def _number(term: Term, value: str, project: Project, now: datetime) -> Q:
     number = number_of(value)
-    return Q(**{f"{_NUMBERS[term.field]}__{_LOOKUPS[term.op]}": number})
+    return Q(**{f"{_NUMBERS[term.field]}__{LOOKUPS[term.op]}": number})
 
 
 def _tokens(term: Term, value: str, project: Project, now: datetime) -> Q:
@@ -141,7 +124,7 @@ def _took(term: Term, value: str, project: Project, now: datetime) -> Q:
 
 
 def _working(term: Term, value: str, project: Project, now: datetime) -> Q:
-    return Q(**{f"working_ns__{_LOOKUPS[term.op]}": duration_ms(value) * 1_000_000})
+    return Q(**{f"working_ns__{LOOKUPS[term.op]}": duration_ms(value) * 1_000_000})
 
 
 def _age(term: Term, value: str, project: Project, now: datetime) -> Q:
@@ -172,60 +155,10 @@ def _source(term: Term, value: str, project: Project, now: datetime) -> Q:
     return Q(source=value)
 
 
-def _outcome(term: Term, value: str, project: Project, now: datetime) -> Q:
-    match value:
-        case "none":
-            return ~_labelled() & Q(status__in=ENDED)
-        case "any":
-            return _labelled()
-        case "failed":
-            return _labelled(outcome__in=FAILED_OUTCOMES)
-        case "disagree":
-            return Q(pk__in=_disagreeing().values("session"))
-    if "*" in value:
-        return _labelled(outcome__regex=f"^{_pattern(value.replace('-', '_'), '.*')}$")
-    return _labelled(outcome__in={value, value.replace("-", "_")})
-
-
-def _disagreeing() -> QuerySet[Label]:
-    """Return labels beside which a later one names another outcome.
-
-    Two labels of a session are joined by hash; grouping all labels by session takes twice as long.
-    """
-    later = Label.objects.filter(session=OuterRef("session"), pk__gt=OuterRef("pk"))
-    later = later.exclude(completed_at=None).exclude(outcome=OuterRef("outcome"))
-    return Label.objects.filter(Exists(later)).exclude(completed_at=None)
-
-
-def _cause(term: Term, value: str, project: Project, now: datetime) -> Q:
-    if "*" in value:
-        return _labelled(cause__regex=f"^{_pattern(value, '.*')}$")
-    return _labelled(cause=value)
-
-
-def _labelled_by(term: Term, value: str, project: Project, now: datetime) -> Q:
-    pattern = _pattern(value, ".*")
-    who = Q(author__email__iregex=f"^{pattern}(@|$)") | Q(author__name__iregex=rf"\m{pattern}\M")
-    done = Label.objects.filter(who, session=OuterRef("pk")).exclude(completed_at=None)
-    return Q(Exists(done))
-
-
-def _score(term: Term, value: str, project: Project, now: datetime) -> Q:
-    # By the index score_name: the scores of a name are few beside all sessions.
-    sought = score_of(value)
-    meant = _like("name", sought.name)
-    if sought.op == "=":
-        alike = Q(label__iexact=sought.label)
-        meant &= alike if sought.number is None else alike | Q(value=sought.number)
-    elif sought.op:
-        meant &= Q(**{f"value__{_LOOKUPS[sought.op]}": sought.number})
-    return Q(Exists(Score.objects.filter(meant, project=project, session=OuterRef("pk"))))
-
-
 def _queue(term: Term, value: str, project: Project, now: datetime) -> Q:
     name = Q(queue__name__iexact=value)
     if "*" in value:
-        name = Q(queue__name__iregex=f"^{_pattern(value, '.*')}$")
+        name = Q(queue__name__iregex=f"^{regex_of(value, '.*')}$")
     waiting = QueueItem.objects.filter(name, queue__project=project, done_at=None)
     return Q(pk__in=waiting.values("session"))
 
@@ -235,9 +168,9 @@ def _has(term: Term, value: str, project: Project, now: datetime) -> Q:
         case "errors":
             return Q(num_errors__gt=0)
         case "label":
-            return _labelled()
+            return labelled()
         case "comment":
-            return _labelled(comment__gt="")
+            return labelled(comment__gt="")
         case "cost":
             return Q(cost_usd__isnull=False)
         case "tools":
@@ -255,9 +188,9 @@ def _is(term: Term, value: str, project: Project, now: datetime) -> Q:
         case "golden":
             return Q(is_golden=True)
         case "labelled":
-            return _labelled()
+            return labelled()
         case "unlabelled":
-            return ~_labelled()
+            return ~labelled()
         case "live":
             return ~Q(status__in=ENDED)
     return Q(status__in=ENDED)
@@ -269,15 +202,6 @@ def _golden(term: Term, value: str, project: Project, now: datetime) -> Q:
 
 def _masked(term: Term, value: str, project: Project, now: datetime) -> Q:
     return ~Q(masked={}) if "*" in value else Q(masked__has_key=value)
-
-
-def _labelled(**conditions: Any) -> Q:
-    done = Label.objects.filter(session=OuterRef("pk"), **conditions).exclude(completed_at=None)
-    return Q(Exists(done))
-
-
-def _pattern(value: str, any_letters: str) -> str:
-    return any_letters.join(re.escape(part) for part in value.split("*"))
 
 
 def _midnight(day: date) -> datetime:
@@ -293,10 +217,10 @@ def _uuid(text: str) -> uuid.UUID | None:
 
 _Maker = Callable[[Term, str, Project, datetime], Q]
 _MAKERS: dict[str, _Maker] = {
-    "outcome": _outcome,
-    "cause": _cause,
-    "labelled-by": _labelled_by,
-    "score": _score,
+    "outcome": outcome,
+    "cause": cause,
+    "labelled-by": labelled_by,
+    "score": score,
     "status": _status,
     "agent": _text,
     "version": _text,

@@ -11,7 +11,7 @@ from reviewdesk.screens.sessions.sorting import SORTS, Sort
 from traces import search
 from traces.models import Project, Session
 from traces.search import Query, Term, parse
-from traces.search.conditions import ENDED
+from traces.search.matching import ENDED
 
 __all__ = ["AGES", "ENDED", "SessionFilter", "filter_of", "read_filter"]
 
