@@ -13,7 +13,12 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from reviewdesk.embedded.refreshing import refresh_until
+from reviewdesk.embedded.refreshing import (
+    LONGEST_LAG_SECONDS,
+    PAUSE_SECONDS,
+    refresh_until,
+    rest_after,
+)
 from tests.factories import make_project, make_session
 from tests.processes import wait_until
 from tests.test_append import OTHER, arriving
@@ -56,6 +61,23 @@ def test_lag_tells_the_age_of_the_oldest() -> None:
     TotalsDue.objects.create(session_id=make_session().pk)
     TotalsDue.objects.update(added_at=timezone.now() - timedelta(seconds=90))
     assert 90 <= lag().seconds < 120
+
+
+def test_refresher_rests_longer_while_spans_go_on_coming() -> None:
+    assert rest_after(1.0) == PAUSE_SECONDS
+    TotalsDue.objects.create(session_id=make_session().pk)
+    assert rest_after(0.01) == PAUSE_SECONDS
+    assert rest_after(1.0) == 4.0
+    TotalsDue.objects.update(added_at=timezone.now() - timedelta(seconds=2))
+    assert rest_after(1.0) == PAUSE_SECONDS
+
+
+def test_refresher_rests_no_longer_where_totals_are_far_behind() -> None:
+    long_ago = timezone.now() - timedelta(seconds=LONGEST_LAG_SECONDS + 1)
+    TotalsDue.objects.create(session_id=make_session().pk)
+    TotalsDue.objects.update(added_at=long_ago)
+    TotalsDue.objects.create(session_id=make_session().pk)
+    assert rest_after(1.0) == PAUSE_SECONDS
 
 
 def call(number: int, parent: int, **overrides: Any) -> IncomingSpan:

@@ -32,21 +32,24 @@ class Lag:
     Attributes:
         num_due: Requests for new totals that are not answered yet; a session may have several.
         seconds: Age of the oldest of them, 0 where there is none.
+        newest_seconds: Age of the newest.
     """
 
     num_due: int
     seconds: float
+    newest_seconds: float
 
 
 def lag() -> Lag:
     """Return how far the totals are behind. One query."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(added_at)), 0) "
+            "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(added_at)), 0), "
+            "coalesce(extract(epoch FROM clock_timestamp() - max(added_at)), 0) "
             "FROM traces_totalsdue"
         )
-        num_due, seconds = cursor.fetchone()
-    return Lag(num_due, float(seconds))
+        num_due, seconds, newest_seconds = cursor.fetchone()
+    return Lag(num_due, float(seconds), float(newest_seconds))
 
 
 def drain() -> int:
