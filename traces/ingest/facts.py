@@ -48,6 +48,8 @@ def rank_of(span: IncomingSpan) -> str:
 
 def _said_by(span: IncomingSpan) -> dict[str, object]:
     said: dict[str, object] = {}
+    if not (span.customer or span.agent_name or span.version_name or span.title or span.metadata):
+        return said
     for name, limit in _LIMITS.items():
         value = getattr(span, name)
         if value:
