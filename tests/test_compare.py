@@ -164,6 +164,14 @@ def test_what_is_not_known_is_not_compared(pair):
 
 
 @pytest.mark.django_db
+def test_totals_that_no_side_knows_are_not_called_the_same():
+    project = make_project()
+    totals = {each.name: each for each in totals_of(make_session(project), make_session(project))}
+    assert not totals["Reward"].is_same
+    assert totals["Steps"].is_same
+
+
+@pytest.mark.django_db
 def test_page_shows_both_sides_and_marks_differences(client, pair):
     text = client.get(f"/p/shop/sessions/{pair[0].pk}/beside/{pair[1].pk}/").content.decode()
     assert "2 differences, 2 steps the same" in text
