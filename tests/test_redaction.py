@@ -1,6 +1,7 @@
 """Masking: what is taken for a value and what stays readable, pseudonyms, and nothing left over."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,13 @@ from tests.factories import (
     make_span,
     model_span,
 )
+from tests.importing import import_lines
+from tests.test_import_reviewdesk import make_line
 from traces.ingest.append import append_spans
-from traces.models import Project, Session, Span, TracePolicy
+from traces.ingest.take import take_logs
+from traces.ingest.tally import DecodedLogs
+from traces.ingest.wire import WireEvent, WireLog
+from traces.models import Project, Score, Session, Span, TracePolicy, WaitingEvent
 from traces.recorder import open_session, record_spans, set_status
 from traces.records import EmitterRecord, IncomingSpan
 from traces.redaction import KIND_KEYS, KINDS, MARKER, Masker, masker_for, set_masking
@@ -285,11 +291,11 @@ def test_value_is_found_whatever_stands_around_it(kind: str, around: str) -> Non
 
 
 def stored_text() -> str:
-    """Return all that is stored of sessions and spans, as text."""
+    """Return all that is stored, of whatever table, as text."""
     with connection.cursor() as cursor:
         found = []
-        for table in ("traces_session", "traces_span", "traces_emitter", "traces_trace"):
-            cursor.execute(f"SELECT t::text FROM {table} AS t")  # noqa: S608
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" AS t')  # noqa: S608
             found += [row[0] for row in cursor.fetchall()]
     return "\n".join(found)
 
@@ -345,6 +351,42 @@ def test_no_secret_is_stored_of_spans_that_come_one_by_one() -> None:
     drain()
     assert_none_is_left()
     assert set(Session.objects.get().masked) == set(KIND_KEYS)
+
+
+@pytest.mark.django_db
+def test_no_secret_is_stored_of_scores_and_waiting_words() -> None:
+    text = " and ".join(SECRETS.values())
+    result = {
+        "gen_ai.evaluation.name": SECRETS["email"],
+        "gen_ai.evaluation.score.label": SECRETS["phone"],
+        "gen_ai.evaluation.explanation": text,
+        "note": text,
+    }
+    said = WireEvent("gen_ai.user.message", 1, {"x": text}, {"content": text})
+    evaluator = EmitterRecord({}, {"name": SECRETS["ip"]})
+    events = (WireEvent("gen_ai.evaluation.result", 1, result), said)
+    logs = [WireLog("a" * 32, "b" * 16, event, evaluator) for event in events]
+    take_logs(project=make_project(), decoded=DecodedLogs(logs=logs))
+    assert (Score.objects.count(), WaitingEvent.objects.count()) == (1, 1)
+    assert_none_is_left()
+
+
+@pytest.mark.django_db
+def test_no_secret_is_stored_of_our_own_export(tmp_path: Path) -> None:
+    text = " and ".join(SECRETS.values())
+    line = make_line()
+    line["session"] |= {
+        "source": "tau2",
+        "title": text,
+        "customer": SECRETS["email"],
+        "metadata": {"x": text},
+    }
+    line["spans"][0] |= {"output": {"content": text}}
+    score = {"digest": "d", "name": SECRETS["email"], "explanation": text, "evaluator": text}
+    line["scores"] = [{**score, "label": SECRETS["phone"], "attributes": {"x": text}}]
+    import_lines(tmp_path / "sessions.jsonl", "reviewdesk", line)
+    assert Score.objects.count() == 1
+    assert_none_is_left()
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """What an exported session has beside its spans: columns of its own, labels and scores."""
 
+import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from traces.ingest.importers.fields import time_of
 from traces.ingest.importers.reviewdesk import ExportedSession
 from traces.label_sets import ensure_label_set
 from traces.models import Label, LabelSet, Project, Score, Session
+from traces.redaction import masker_for
 
 UNMATCHED = "labels"
 
@@ -59,16 +61,26 @@ def restore(*, session: Session, record: ExportedSession, matches: Matches) -> N
     Raises:
         BadRecordError: A time is none.
     """
-    said = record.columns
-    session.title = clean_text(str(said.get("title") or ""))[:300]
+    said = _masked(session, {"title": record.columns.get("title")}) | {
+        name: value for name, value in record.columns.items() if name != "title"
+    }
+    session.title = clean_text(str(said["title"] or ""))[:300]
     session.is_golden = said.get("is_golden") is True
     session.ended_at = _time(said, "ended_at")
     session.received_at = _time(said, "received_at")
     session.save(update_fields=["title", "is_golden", "ended_at", "received_at"])
     for label in record.labels:
         _restore_label(session, label, matches)
-    scores = [_score(session, score) for score in record.scores]
+    scores = [_score(session, _masked(session, score)) for score in record.scores]
     Score.objects.bulk_create(scores, ignore_conflicts=True)
+
+
+def _masked(session: Session, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file says beside the spans, masked as they were."""
+    if session.source == Session.Source.DEMO:
+        return said
+    masked: dict[str, Any] = masker_for(session.project_id).json(said)[0]
+    return masked
 
 
 def _restore_label(session: Session, said: dict[str, Any], matches: Matches) -> None:
@@ -89,7 +101,7 @@ def _score(session: Session, said: dict[str, Any]) -> Score:
     return Score(
         project_id=session.project_id,
         session=session,
-        trace_id=said.get("trace_id"),
+        trace_id=_trace_id(said.get("trace_id")),
         span_id=str(said.get("span_id") or "")[:16],
         name=clean_text(str(said.get("name") or ""))[:200],
         value=value if isinstance(value, int | float) else None,
@@ -100,6 +112,13 @@ def _score(session: Session, said: dict[str, Any]) -> Score:
         attributes=said.get("attributes") or {},
         digest=str(said.get("digest") or "")[:64],
     )
+
+
+def _trace_id(value: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(value)) if value else None
+    except ValueError:
+        raise BadRecordError(f"the trace id {value!r:.60} of a score is none") from None
 
 
 def _is_matched(label: dict[str, Any], matches: Matches) -> bool:
