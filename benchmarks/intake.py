@@ -152,7 +152,7 @@ def _rate(desk: Desk, table: str, batches: list[bytes], num_connections: int) ->
         thread.join()
     took = time.monotonic() - began
     with desk.connect() as connection:
-        num_new = _value(connection, f"SELECT count(*) FROM {table}") - before
+        num_new: int = _value(connection, f"SELECT count(*) FROM {table}") - before
     assert num_new == len(batches) * SPANS, f"{num_new} rows are new in {table}"
     return num_new / took
 
