@@ -32,7 +32,8 @@ def step_took(span: Outline, session: Session) -> str:
         return "waits"
     if span.kind == Span.Kind.CUSTOMER:
         return ""
-    return duration(span.duration_ns) if session.is_timed or span.duration_ns else NOT_KNOWN
+    is_known = session.is_timed or (span.duration_ns and session.is_length_known)
+    return duration(span.duration_ns) if is_known else NOT_KNOWN
 
 
 @register.simple_tag
