@@ -22,7 +22,7 @@ from urllib.parse import urljoin, urlsplit
 import psutil
 from desk import Desk, machine, print_result, running_desk
 from django.urls import resolve
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 SLUG = "benchmark"
 KILOBYTE, MEGABYTE = 1000, 1_000_000
@@ -122,7 +122,10 @@ def _kinds_of_pages(desk: Desk, browser: Browser, cookies: dict[str, str]) -> li
             name = resolve(urlsplit(path).path).view_name
             if name in found:
                 continue
-            answer = page.goto(desk.url + path)
+            try:
+                answer = page.goto(desk.url + path)
+            except Error:  # a download is no page
+                answer = None
             if answer is None or "html" not in answer.headers.get("content-type", ""):
                 continue
             found[name] = path
