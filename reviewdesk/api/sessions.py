@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from reviewdesk.api.endpoint import ApiError, ApiRequest, check_names, error_response
 from reviewdesk.screens.sessions.sorting import SORTS, in_order
+from reviewdesk.span_json import span_json
 from traces import search
 from traces.ingest.moving import moved_to
 from traces.models import Session, Span
@@ -60,7 +61,7 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
         {
             **session_json(request, session),
             "metadata": session.metadata,
-            "spans": [_span_json(span) for span in spans],
+            "spans": [span_json(span) for span in spans],
         }
     )
 
@@ -98,26 +99,6 @@ def session_json(request: ApiRequest, session: Session) -> dict[str, Any]:
         "cost_usd": _number(session.cost_usd),
         "tools": session.tools,
         "url": request.build_absolute_uri(page),
-    }
-
-
-def _span_json(span: Span) -> dict[str, Any]:
-    return {
-        "span_id": span.span_id,
-        "parent_id": span.parent_id or None,
-        "kind": span.kind,
-        "name": span.name,
-        "start_ns": span.start_ns,
-        "duration_ns": span.duration_ns,
-        "status": span.status,
-        "status_message": span.status_message,
-        "model": span.model,
-        "input_tokens": span.input_tokens,
-        "output_tokens": span.output_tokens,
-        "cost_usd": _number(span.cost_usd),
-        "input": span.input,
-        "output": span.output,
-        "attributes": span.attributes,
     }
 
 

@@ -14,6 +14,7 @@ from reviewdesk.screens.pages import render_fragment, render_page, wants_fragmen
 from reviewdesk.screens.sessions.curl import curl_of_model_call, curl_of_session
 from reviewdesk.screens.sessions.reading import spans_of
 from reviewdesk.screens.sessions.values import pairs_of, pretty, visible
+from reviewdesk.span_json import span_json
 from traces.clean import clean_text
 from traces.models import Emitter, Session, Span
 from traces.records import from_ns
@@ -170,28 +171,7 @@ def _part(key: str, title: str, value: Any, start: int) -> Part:
 
 
 def _document(span: Span) -> dict[str, Any]:
-    return {
-        "span_id": span.span_id,
-        "parent_id": span.parent_id or None,
-        "kind": span.kind,
-        "name": span.name,
-        "start_ns": span.start_ns,
-        "duration_ns": span.duration_ns,
-        "status": span.status,
-        "status_message": span.status_message,
-        "model": span.model,
-        "input_tokens": span.input_tokens,
-        "output_tokens": span.output_tokens,
-        "cached_tokens": span.cached_tokens,
-        "reasoning_tokens": span.reasoning_tokens,
-        "cost_usd": None if span.cost_usd is None else float(span.cost_usd),
-        "cost_from": span.cost_from or None,
-        "input": span.input,
-        "output": span.output,
-        "attributes": span.attributes,
-        "masked": span.masked,
-        "opentelemetry": _telemetry(span),
-    }
+    return {**span_json(span), "masked": span.masked, "opentelemetry": _telemetry(span)}
 
 
 def _inner(value: Any, name: str) -> Any:
