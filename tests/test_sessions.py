@@ -82,6 +82,14 @@ def test_search_by_the_sessions_id(client, project):
     assert titles(client.get("/p/shop/sessions/", {"q": str(session.pk)})) == ["Hello"]
 
 
+@pytest.mark.parametrize("query", ["&", "!", ":*", "''", "\\", "& |", "-&", "-:*"])
+def test_words_without_a_letter_find_nothing_and_do_not_fail(client, project, query):
+    said(project, "Hello")
+    for sort in ("", "oldest", "cost", "relevance"):
+        answer = client.get("/p/shop/sessions/", {"q": query, "sort": sort})
+        assert answer.status_code == 200
+
+
 def test_found_words_are_marked_and_everything_is_escaped(client, project):
     said(project, "<script>alert(1)</script> refund", customer="<img src=x>")
     page = client.get("/p/shop/sessions/", {"q": "refund"}).content.decode()
