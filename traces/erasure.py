@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from traces.errors import ErasureError
-from traces.models import Erasure, Label, Project, Session, Span
+from traces.models import Erasure, Label, Project, Session, Span, Trace
 from traces.redaction import masker_for
 from traces.retention import delete_sessions
 
@@ -65,8 +65,18 @@ def erase_customer(
     context = {"user": by.pk if by else None, "reason": reason[:MAX_REASON], "action": "erase"}
     with transaction.atomic(), pghistory.context(**context):
         ids = sessions_of_customer(project=project, customer=customer)
+        # Traces before sessions, as whoever adds spans locks them: neither blocks the other.
+        list(
+            Trace.objects.select_for_update()
+            .filter(project=project, session__in=ids)
+            .order_by("trace_id")
+            .values_list("trace_id")
+        )
         ids = list(
-            Session.objects.select_for_update().filter(pk__in=ids).values_list("pk", flat=True)
+            Session.objects.select_for_update()
+            .filter(pk__in=ids)
+            .order_by("pk")
+            .values_list("pk", flat=True)
         )
         if not ids:
             raise ErasureError(
