@@ -98,13 +98,17 @@ def _plain_json(value: Any) -> str:
     """Return JSON of a value that needs no cleaning, else nothing.
 
     orjson is thirty times faster than walking through the value and refuses most of what must be
-    cleaned; it writes NaN as null, and NUL as an escape that may as well be a text's own.
+    cleaned; it writes NaN as null, which the standard library refuses, and NUL as an escape that
+    may as well be a text's own.
     """
     try:
         text = orjson.dumps(value)
-    except TypeError:  # half a character, a key that is no text, a long integer, too deep for it
+        if b"null" in text:
+            json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        # Half a character, a key that is no text, a long integer, too deep for it, or NaN.
         return ""
-    return "" if b"null" in text or b"\\u0000" in text else text.decode()
+    return "" if b"\\u0000" in text else text.decode()
 
 
 def _dumps(value: Any) -> str:
