@@ -1,6 +1,6 @@
-// Draws a plotly figure in the place of a chart when its [data-open-figure="id"] is pressed: [data-figure="id"] beside a
-// <script type="application/json" id="id">. Plotly itself is loaded then and not before: it weighs more than the rest of the desk. Colours are
-// names of the desk's tokens, replaced by what they are in the current theme; drawn again when the theme changes.
+// Draws a plotly figure in the place of a chart, [data-figure="key"], when its [data-open-figure="key"] is pressed. Figure and plotly are loaded
+// then and not before: plotly weighs more than the rest of the desk. Colours are names of the desk's tokens, replaced by what they are in the
+// current theme; drawn again when the theme changes.
 (() => {
   const TOKEN = /^var\((--[\w-]+)\)$/;
   const probe = document.createElement("span");
@@ -20,10 +20,9 @@
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, themed(inner)]));
     return value;
   };
+  const figures = new WeakMap();
   const draw = (element) => {
-    const source = document.getElementById(element.dataset.figure);
-    if (!source || !window.Plotly) return;
-    const figure = themed(JSON.parse(source.textContent));
+    const figure = themed(figures.get(element));
     window.Plotly.react(element, figure.data, figure.layout, { displayModeBar: false, responsive: true, doubleClick: false, showTips: false });
   };
   let loading;
@@ -42,13 +41,15 @@
   document.body.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-open-figure]");
     if (!button) return;
+    const element = document.querySelector(`[data-figure="${button.dataset.openFigure}"]`);
     button.setAttribute("aria-busy", "true");
     try {
-      await load(button.dataset.plotly);
+      const [answer] = await Promise.all([fetch(button.dataset.address), load(button.dataset.plotly)]);
+      if (!answer.ok) return;
+      figures.set(element, await answer.json());
     } finally {
       button.removeAttribute("aria-busy");
     }
-    const element = document.querySelector(`[data-figure="${button.dataset.openFigure}"]`);
     element.replaceChildren();
     draw(element);
     element.tabIndex = -1;

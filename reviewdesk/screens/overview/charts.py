@@ -23,22 +23,6 @@ WARN, BAD, CLEAR = "var(--desk-warn)", "var(--desk-bad)", "rgba(0,0,0,0)"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A chart.
-
-    Attributes:
-        key: Names its element.
-        finding: What it shows, in a sentence; its label.
-        data: plotly's JSON, safe inside a script element.
-    """
-
-    key: str
-    title: str
-    finding: str
-    data: str
-
-
-@dataclass(frozen=True)
 class ChartRow:
     """A week in the table beside the charts."""
 
@@ -75,8 +59,8 @@ def chart_rows(weeks: list[Week], success: Tile, period: Period) -> list[ChartRo
     return rows[::-1]
 
 
-def success_figure(success: Tile, period: Period) -> Figure:
-    """Return the weekly rate with its 95 % band and the target."""
+def success_figure(success: Tile, period: Period) -> str:
+    """Return the weekly rate with its 95 % band and the target, as plotly's JSON."""
     days = [last.isoformat() for _, last in period.weeks]
     known = [each for each in success.weeks if each.value is not None]
     figure = _empty_figure()
@@ -119,17 +103,11 @@ def success_figure(success: Tile, period: Period) -> Figure:
     lowest = min((100 * each.interval.low for each in known if each.interval), default=50.0)
     figure.update_layout(_layout(days))
     figure.update_yaxes(range=[max(min(lowest, target) - 6, -2), 102], ticksuffix=" %")
-    if known:
-        finding = (
-            f"Task success by week: {about_rate(known[-1])} in the last week with enough labels"
-        )
-    else:
-        finding = "Task success by week: no week has enough labels yet"
-    return Figure("success", "Task success by week", finding, _to_json(figure))
+    return _to_json(figure)
 
 
-def outcome_figure(weeks: list[Week], period: Period) -> Figure:
-    """Return the sessions of each week, stacked by outcome."""
+def outcome_figure(weeks: list[Week], period: Period) -> str:
+    """Return the sessions of each week, stacked by outcome, as plotly's JSON."""
     days = [last.isoformat() for _, last in period.weeks]
     series = [
         ("resolved", [week.outcomes[SUCCESS] for week in weeks], CONTROL, ""),
@@ -155,12 +133,7 @@ def outcome_figure(weeks: list[Week], period: Period) -> Figure:
     figure.update_layout(
         legend={"orientation": "h", "x": 0, "y": 1.16, "font": {"color": INK_2, "size": 12}}
     )
-    newest = weeks[-1]
-    finding = (
-        f"Sessions by outcome and week: {newest.num_sessions} in the newest, "
-        f"{newest.num_labelled} of them labelled"
-    )
-    return Figure("outcomes", "Sessions by outcome", finding, _to_json(figure))
+    return _to_json(figure)
 
 
 def _layout(days: list[str]) -> dict[str, Any]:
@@ -204,6 +177,4 @@ def _empty_figure() -> Any:
 
 
 def _to_json(figure: Any) -> str:
-    # Inside a script element only "<" can do harm.
-    text = json.dumps(json.loads(figure.to_json()), separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    return json.dumps(json.loads(figure.to_json()), separators=(",", ":"))

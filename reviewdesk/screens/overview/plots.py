@@ -22,6 +22,20 @@ _BAR = 0.65
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A chart of the page.
+
+    Attributes:
+        key: Names it in its address.
+        finding: What it shows, in a sentence; its label.
+    """
+
+    key: str
+    title: str
+    finding: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A horizontal line with its label."""
 
@@ -83,6 +97,20 @@ class OutcomePlot:
     bars: tuple[Bar, ...]
     scale: tuple[Line, ...]
     labels: tuple[Label, ...]
+
+
+def charts_of(success: Tile, weeks: Sequence[Week]) -> list[Chart]:
+    """Return the page's charts."""
+    known = [each for each in success.weeks if each.value is not None]
+    rate = "no week has enough labels yet"
+    if known:
+        rate = f"{about_rate(known[-1])} in the last week with enough labels"
+    newest = weeks[-1]
+    outcomes = f"{newest.num_sessions} in the newest, {newest.num_labelled} of them labelled"
+    return [
+        Chart("success", "Task success by week", f"Task success by week: {rate}"),
+        Chart("outcomes", "Sessions by outcome", f"Sessions by outcome and week: {outcomes}"),
+    ]
 
 
 def rate_plot(success: Tile, period: Period) -> RatePlot:

@@ -7,4 +7,5 @@ from reviewdesk.screens.overview import views
 app_name = "overview"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("figures/<slug:key>/", views.figure, name="figure"),
 ]

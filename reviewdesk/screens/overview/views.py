@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -15,7 +15,7 @@ from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.overview.charts import chart_rows, outcome_figure, success_figure
 from reviewdesk.screens.overview.health import causes_of, health_of, top_of
-from reviewdesk.screens.overview.plots import outcome_plot, rate_plot
+from reviewdesk.screens.overview.plots import charts_of, outcome_plot, rate_plot
 from reviewdesk.screens.overview.waiting import waits_for
 from reviewdesk.screens.pages import render_page
 from traces.models import Project
@@ -41,6 +41,21 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
     return render_page(request, "overview/index.html", context, partial="overview")
 
 
+@require_safe
+def figure(request: DeskRequest, slug: str, key: str) -> HttpResponse:
+    """Answer one chart as plotly's JSON, for those who open it."""
+    project = project_for(request, slug)
+    period = Period(last_day=read_day(request.GET.get("until", "")))
+    weeks = measure_weeks(project=project, period=period, agent=request.GET.get("agent", ""))
+    if key == "success":
+        data = success_figure(tiles_of(weeks)[0], period)
+    elif key == "outcomes":
+        data = outcome_figure(weeks, period)
+    else:
+        raise Http404(f"The Overview has no chart {key}.")
+    return HttpResponse(data, content_type="application/json")
+
+
 def period_context(project: Project, period: Period, agent: str) -> dict[str, Any]:
     """Return the numbers of a period."""
     weeks = measure_weeks(project=project, period=period, agent=agent)
@@ -58,7 +73,7 @@ def period_context(project: Project, period: Period, agent: str) -> dict[str, An
         "causes": causes,
         "top": top_of(causes),
         "rows": chart_rows(weeks, tiles[0], period),
-        "figures": [success_figure(tiles[0], period), outcome_figure(weeks, period)],
+        "charts": charts_of(tiles[0], weeks),
         "rate_plot": rate_plot(tiles[0], period),
         "outcome_plot": outcome_plot(weeks, period),
     }
