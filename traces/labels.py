@@ -162,15 +162,19 @@ def outcome_of(session: Session) -> Verdict:
 
 def disagreed(sessions: QuerySet[Session]) -> QuerySet[Session]:
     """Return those whose reviewers named different outcomes."""
-    ids = (
+    return sessions.filter(pk__in=ids_of_disagreed())
+
+
+def ids_of_disagreed() -> QuerySet[Label, Any]:
+    """Return the ids of the sessions, of any project, whose reviewers named different outcomes."""
+    return (
         Label.objects.exclude(completed_at=None)
         .order_by()
         .values("session")
         .annotate(num=Count("outcome", distinct=True))
         .filter(num__gt=1)
-        .values("session")
+        .values_list("session", flat=True)
     )
-    return sessions.filter(pk__in=ids)
 
 
 def unlabelled(sessions: QuerySet[Session]) -> QuerySet[Session]:

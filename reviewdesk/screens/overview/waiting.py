@@ -11,7 +11,7 @@ from agents.models import Release, ToolApproval
 from reviewdesk.people.models import Membership
 from reviewdesk.people.roles import Permission, is_allowed
 from reviewdesk.screens.shell import DUE_WITHIN
-from traces.labels import disagreed, unlabelled
+from traces.labels import ids_of_disagreed, unlabelled
 from traces.models import Session
 
 LOOK_BACK = timedelta(days=30)
@@ -37,7 +37,7 @@ class Wait:
 
 
 def waits_for(membership: Membership) -> list[Wait]:
-    """Return what waits for this member. At most four queries."""
+    """Return what waits for this member. At most five queries."""
     waits: list[Wait] = []
     if is_allowed(membership.role, Permission.DECIDE_CALLS):
         waits += _calls(membership)
@@ -86,10 +86,12 @@ def _sessions(membership: Membership) -> list[Wait]:
         project=membership.project_id, is_golden=False, started_at__gte=since
     )
     failed = unlabelled(recent.filter(status=Session.Status.FAILED))
+    # Two queries: of one the planner reads every recent session to find the few that are split.
+    split = recent.filter(pk__in=list(ids_of_disagreed()))
     url = reverse("sessions:index", args=[membership.project.slug])
     return [
         *_counted(failed, "checklist", "failed session to label", f"{url}?{_FAILED}"),
-        *_counted(disagreed(recent), "arrows-split-2", "disagreement to settle", f"{url}?{_SPLIT}"),
+        *_counted(split, "arrows-split-2", "disagreement to settle", f"{url}?{_SPLIT}"),
     ]
 
 
