@@ -522,3 +522,64 @@ def test_bytes_of_any_kind_are_decoded_or_refused(noise, place):
     for decode in (decode_traces, decode_logs):
         mixed = body[:place] + noise + body[place:]
         assert len(refusal_of(decode, mixed, PROTOBUF_TYPE)) < 500
+
+
+MANY = 20_001
+
+
+def pairs(num):
+    return [KeyValue(key=f"k{number}", value=AnyValue(int_value=1)) for number in range(num)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"attributes": pairs(MANY)},
+        {"events": [{"name": "tick"}] * MANY},
+        {"links": [{"trace_id": bytes.fromhex(TRACE_ID)}] * MANY},
+        {"events": [{"name": "tick", "attributes": pairs(MANY // 2)}] * 2},
+        {"links": [{"attributes": pairs(MANY // 2)}] * 2},
+    ],
+)
+@pytest.mark.parametrize("content_type", [PROTOBUF_TYPE, JSON_TYPE])
+def test_span_of_too_many_parts_is_counted_and_those_beside_it_are_kept(parts, content_type):
+    request = request_of(**parts)
+    spans = request.resource_spans[0].scope_spans[0].spans
+    spans.add().CopyFrom(request_of(name="beside").resource_spans[0].scope_spans[0].spans[0])
+    found = decode_traces(written(request, content_type), content_type)
+    assert ([span.name for span in found.spans], found.num_rejected) == (["beside"], 1)
+    assert "attributes, events and links" in found.problem
+    assert "at most 20,000 are taken." in found.problem
+
+
+@pytest.mark.parametrize("content_type", [PROTOBUF_TYPE, JSON_TYPE])
+def test_spans_of_a_resource_of_too_many_attributes_are_counted(content_type):
+    request = request_of()
+    request.resource_spans[0].resource.attributes.extend(pairs(MANY))
+    found = decode_traces(written(request, content_type), content_type)
+    assert (found.spans, found.num_rejected) == ([], 1)
+
+
+@pytest.mark.parametrize("content_type", [PROTOBUF_TYPE, JSON_TYPE])
+def test_span_of_as_many_parts_as_are_taken_is_kept(content_type):
+    request = request_of(attributes=pairs(19_999))
+    found = decode_traces(written(request, content_type), content_type)
+    assert (len(found.spans[0].attributes), found.num_rejected) == (19_999, 0)
+
+
+@pytest.mark.parametrize("content_type", [PROTOBUF_TYPE, JSON_TYPE])
+def test_log_record_of_too_many_attributes_is_counted(content_type):
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    records.add(event_name="big", attributes=pairs(MANY))
+    records.add(event_name="small")
+    found = decode_logs(written(request, content_type), content_type)
+    assert ([log.event.name for log in found.logs], found.num_rejected) == (["small"], 1)
+    assert "at most 20,000 are taken." in found.problem
+
+
+def written(request, content_type):
+    """Return a request as it is sent; ids in JSON are base64, which is understood too."""
+    if content_type == PROTOBUF_TYPE:
+        return request.SerializeToString()
+    return json.dumps(MessageToDict(request)).encode()

@@ -19,13 +19,14 @@ from tests.test_append import arriving
 from tests.test_otlp_decode import SPAN_ID, START, TRACE_ID, hexed, request_of
 from tests.test_otlp_http import Sender
 from traces.ingest.append import append_spans
+from traces.ingest.evaluations import ScoreRecord
 from traces.ingest.take import take_logs
 from traces.ingest.tally import DecodedLogs
 from traces.ingest.wire import WireEvent, WireLog
 from traces.models import Label, Score, Session, Span, WaitingEvent
 from traces.refresh import drain
 from traces.retention import delete_sessions
-from traces.scores import scored_as, scores_of
+from traces.scores import scored_as, scores_of, store_scores
 from traces.unclaimed import KEEP_DAYS, drop_unclaimed
 
 pytestmark = pytest.mark.django_db
@@ -376,3 +377,15 @@ def test_session_page_asks_no_more_for_many_evaluations(django_assert_max_num_qu
     send(sender, logs_of(*[evaluation(name=f"rule {number}") for number in range(30)]))
     with django_assert_max_num_queries(num_queries):
         assert b"31 evaluations from outside" in client.get(f"{path}{session.pk}/").content
+
+
+def test_many_scores_are_stored_some_at_a_time():
+    project = make_project()
+    records = [
+        ScoreRecord(TRACE_ID, "", "tone", None, "fine", "", "judge", START, {}, f"{number:064x}")
+        for number in range(2_001)
+    ]
+    with CaptureQueriesContext(connection) as asked:
+        store_scores(project=project, records=records)
+    inserts = [each for each in asked if each["sql"].startswith('INSERT INTO "traces_score"')]
+    assert (len(inserts), Score.objects.filter(project=project).count()) == (2, 2_001)

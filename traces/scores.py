@@ -14,6 +14,7 @@ from traces.models import Project, Score, Session
 from traces.records import from_ns
 from traces.redaction import masker_for
 
+_AT_ONCE = 2_000
 _ATTACH = """
 UPDATE traces_score AS score SET session_id = trace.session_id FROM traces_trace AS trace
 WHERE trace.session_id = ANY(%s) AND score.project_id = trace.project_id
@@ -22,7 +23,7 @@ WHERE trace.session_id = ANY(%s) AND score.project_id = trace.project_id
 
 
 def store_scores(*, project: Project, records: Iterable[ScoreRecord]) -> None:
-    """Store scores, masked; those that are there already are left as they are. One query."""
+    """Store scores, masked; those that are there already are left. A query per `_AT_ONCE`."""
     masker = masker_for(project)
     rows = [
         Score(
@@ -41,7 +42,7 @@ def store_scores(*, project: Project, records: Iterable[ScoreRecord]) -> None:
         for record in records
     ]
     if rows:
-        Score.objects.bulk_create(rows, ignore_conflicts=True)
+        Score.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_AT_ONCE)
 
 
 def attach_scores(session_ids: Collection[uuid.UUID]) -> None:

@@ -24,11 +24,14 @@ from traces.ingest.otlp_values import (
     whole_in,
 )
 from traces.ingest.tally import (
+    MAX_PARTS,
     ZERO_SPAN_ID,
     Decoded,
     DecodedLogs,
     ids_of_log,
+    num_of_emitter,
     problem_of_ids,
+    problem_of_parts,
     problem_of_times,
 )
 from traces.ingest.wire import WireEvent, WireLog, WireSpan
@@ -89,8 +92,10 @@ def _wire_span(span: Json, emitter: EmitterRecord) -> WireSpan:
     trace_id, span_id = id_in(span, "traceId"), id_in(span, "spanId")
     parent_id = id_in(span, "parentSpanId")
     start_ns, end_ns = whole_in(span, "startTimeUnixNano"), whole_in(span, "endTimeUnixNano")
-    if problem := problem_of_ids(trace_id, span_id, parent_id) or problem_of_times(
-        start_ns, end_ns
+    if problem := (
+        problem_of_ids(trace_id, span_id, parent_id)
+        or problem_of_times(start_ns, end_ns)
+        or problem_of_parts(_num_parts(span) + num_of_emitter(emitter))
     ):
         raise BadPayloadError(problem)
     status = object_in(span, "status")
@@ -112,6 +117,17 @@ def _wire_span(span: Json, emitter: EmitterRecord) -> WireSpan:
         emitter,
         _dropped(span),
     )
+
+
+def _num_parts(span: Json) -> int:
+    """Return how many attributes, events and links a span has, and attributes these."""
+    attributes = list_in(span, "attributes")
+    events, links = list_in(span, "events"), list_in(span, "links")
+    num = len(attributes) + len(events) + len(links)
+    if num <= MAX_PARTS:
+        num += sum(len(list_in(each, "attributes")) for each in objects_in(span, "events"))
+        num += sum(len(list_in(each, "attributes")) for each in objects_in(span, "links"))
+    return num
 
 
 def _event(event: Json) -> WireEvent:
@@ -141,6 +157,9 @@ def _dropped(span: Json) -> dict[str, int]:
 
 
 def _wire_log(record: Json, emitter: EmitterRecord) -> WireLog:
+    num = len(list_in(record, "attributes")) + num_of_emitter(emitter)
+    if problem := problem_of_parts(num):
+        raise BadPayloadError(problem)
     trace_id, span_id = ids_of_log(id_in(record, "traceId"), id_in(record, "spanId"))
     attributes = attributes_in(record)
     name = text_in(record, "eventName") or attributes.pop("event.name", "")

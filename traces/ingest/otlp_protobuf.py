@@ -20,11 +20,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from traces.errors import BadPayloadError
 from traces.ingest.tally import (
+    MAX_PARTS,
     ZERO_SPAN_ID,
     Decoded,
     DecodedLogs,
     ids_of_log,
+    num_of_emitter,
     problem_of_ids,
+    problem_of_parts,
     problem_of_times,
 )
 from traces.ingest.wire import WireEvent, WireLog, WireSpan
@@ -67,7 +70,11 @@ def read_logs(body: bytes) -> DecodedLogs:
         for scope_logs in group.scope_logs:
             emitter = EmitterRecord(resource, _scope(scope_logs.scope, scope_logs.schema_url))
             for record in scope_logs.log_records:
-                log = _wire_log(record, emitter)
+                try:
+                    log = _wire_log(record, emitter)
+                except BadPayloadError as error:
+                    decoded.reject(f"Log record: {error}")
+                    continue
                 if log.event.name:
                     decoded.logs.append(log)
                 else:
@@ -119,8 +126,10 @@ def _wire_span(span: Span, emitter: EmitterRecord) -> WireSpan:
     trace_id, span_id = span.trace_id.hex(), span.span_id.hex()
     parent_id = span.parent_span_id.hex()
     start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
-    if problem := problem_of_ids(trace_id, span_id, parent_id) or problem_of_times(
-        start_ns, end_ns
+    if problem := (
+        problem_of_ids(trace_id, span_id, parent_id)
+        or problem_of_times(start_ns, end_ns)
+        or problem_of_parts(_num_parts(span) + num_of_emitter(emitter))
     ):
         raise BadPayloadError(problem)
     status = span.status
@@ -142,6 +151,15 @@ def _wire_span(span: Span, emitter: EmitterRecord) -> WireSpan:
         emitter,
         _dropped(span),
     )
+
+
+def _num_parts(span: Span) -> int:
+    """Return how many attributes, events and links a span has, and attributes these."""
+    num = len(span.attributes) + len(span.events) + len(span.links)
+    if num <= MAX_PARTS:
+        num += sum(len(event.attributes) for event in span.events)
+        num += sum(len(link.attributes) for link in span.links)
+    return num
 
 
 def _event(event: Span.Event) -> WireEvent:
@@ -171,6 +189,8 @@ def _dropped(span: Span) -> dict[str, int]:
 
 
 def _wire_log(record: LogRecord, emitter: EmitterRecord) -> WireLog:
+    if problem := problem_of_parts(len(record.attributes) + num_of_emitter(emitter)):
+        raise BadPayloadError(problem)
     trace_id, span_id = ids_of_log(record.trace_id.hex(), record.span_id.hex())
     attributes = attributes_of(record.attributes)
     # Before it had a field of its own, the name was an attribute.

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 from traces.ingest.wire import WireLog, WireSpan
+from traces.records import EmitterRecord
 
 ZERO_TRACE_ID = "0" * 32
 ZERO_SPAN_ID = "0" * 16
+# OpenTelemetry's own limits are 128 of each; what a request of 20 MB can hold takes half a minute.
+MAX_PARTS = 20_000
 
 
 @dataclass
@@ -80,4 +83,19 @@ def problem_of_times(start_ns: int, end_ns: int) -> str:
         return f"its end, {end_ns} ns, is after the year 2262."
     if end_ns < start_ns:
         return f"it ends ({end_ns} ns) before it starts ({start_ns} ns)."
+    return ""
+
+
+def num_of_emitter(emitter: EmitterRecord) -> int:
+    """Return how many attributes resource and scope have."""
+    return len(emitter.resource) + len(emitter.scope.get("attributes") or ())
+
+
+def problem_of_parts(num: int) -> str:
+    """Return what is wrong with so many attributes, events and links, or nothing."""
+    if num > MAX_PARTS:
+        return (
+            f"it has {num:,} attributes, events and links, those of its resource and scope "
+            f"included; at most {MAX_PARTS:,} are taken."
+        )
     return ""
