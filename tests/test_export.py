@@ -363,6 +363,14 @@ def test_the_table_is_csv_that_no_spreadsheet_executes() -> None:
     assert row["id"] == str(session.pk)
 
 
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_cell_that_a_spreadsheet_would_compute_is_text(first: str) -> None:
+    project = make_project()
+    make_session(project, agent_name=f"{first}1+1")
+    [row] = csv.DictReader(io.StringIO("".join(export_csv(project.sessions.all())), newline=""))
+    assert row["agent"] in {f"'{first}1+1", "1+1"}
+
+
 def test_the_command_writes_a_whole_file(tmp_path: Path) -> None:
     project, path = make_project(), tmp_path / "out.jsonl"
     make_session(project, agent_name="trams")

@@ -1,16 +1,26 @@
 """Export of sessions: all that is known of them, for another tool, or a spreadsheet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.db.models import QuerySet
 
 from traces.export.jsonl import export_jsonl
 from traces.export.otlp import export_otlp
+from traces.export.sight import EVERYTHING, Sight
 from traces.export.table import export_csv
 from traces.models import Session
 
-__all__ = ["EXPORTS", "ExportForm", "export_csv", "export_jsonl", "export_otlp"]
+__all__ = ["EXPORTS", "ExportForm", "Sight", "export_csv", "export_jsonl", "export_otlp"]
+
+
+class Writer(Protocol):
+    """Yields sessions as text, in pieces."""
+
+    def __call__(
+        self, sessions: QuerySet[Session], sight: Sight = EVERYTHING, /
+    ) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class ExportForm:
     title: str
     content_type: str
     extension: str
-    write: Callable[[QuerySet[Session]], Iterator[str]]
+    write: Writer
 
     def filename(self, stem: str) -> str:
         """Return a file's name, such as `shop-sessions.jsonl`."""

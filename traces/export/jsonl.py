@@ -12,6 +12,7 @@ from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from traces.export.reading import Emitters, Found, read_whole
+from traces.export.sight import EVERYTHING, Sight
 from traces.models import Label, LabelSet, Score, Session, Span
 from traces.rows import SPAN_COLUMN_NAMES
 
@@ -67,7 +68,7 @@ _SCORE = (
 )
 
 
-def export_jsonl(sessions: QuerySet[Session]) -> Iterator[str]:
+def export_jsonl(sessions: QuerySet[Session], sight: Sight = EVERYTHING) -> Iterator[str]:
     """Yield the sessions in their order, in pieces of lines: a session may be large."""
     spans = Span.objects.values_list(
         "session_id",
@@ -78,24 +79,25 @@ def export_jsonl(sessions: QuerySet[Session]) -> Iterator[str]:
     )
     emitters = Emitters()
     for found in read_whole(sessions, spans):
-        yield from _line(found, emitters)
+        yield from _line(found, emitters, sight)
 
 
-def _line(found: Found, emitters: Emitters) -> Iterator[str]:
+def _line(found: Found, emitters: Emitters, sight: Sight) -> Iterator[str]:
+    columns = _SESSION if sight.has_masked else tuple(name for name in _SESSION if name != "masked")
     head = {
         "format": FORMAT,
-        "session": {"id": str(found.session.pk), **_columns(found.session, _SESSION)},
-        "labels": [_label(label) for label in found.labels],
+        "session": {"id": str(found.session.pk), **_columns(found.session, columns)},
+        "labels": [_label(label) for label in sight.labels_of(found.labels)],
         "scores": [_score(score) for score in found.scores],
     }
     yield _dump(head)[:-1] + ', "spans": ['
     told: set[int] = set()
     for index, row in enumerate(found.spans):
-        yield (", " if index else "") + _span(row, emitters, told)
+        yield (", " if index else "") + _span(row, emitters, told, sight)
     yield "]}\n"
 
 
-def _span(row: tuple[Any, ...], emitters: Emitters, told: set[int]) -> str:
+def _span(row: tuple[Any, ...], emitters: Emitters, told: set[int], sight: Sight) -> str:
     """Return a span; its emitter is told in full where the line names it first."""
     _, trace_id, emitter_id, *rest = row
     plain = dict(zip(_PLAIN, rest, strict=False))
@@ -109,6 +111,8 @@ def _span(row: tuple[Any, ...], emitters: Emitters, told: set[int]) -> str:
             told.add(emitter.pk)
     members = [_dump(kept)[1:-1]]
     for name, text in zip(_JSON, rest[len(_PLAIN) :], strict=True):
+        if name == "masked" and not sight.has_masked:
+            continue
         if text not in (None, "{}" if name == "attributes" else None):
             members.append(f'"{name}": {text}')
     return "{" + ", ".join(members) + "}"

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from traces.export.otlp_scores import ScoresToTell, told_by
 from traces.export.otlp_values import Json, is_native, pairs_of
 from traces.export.reading import Emitters, Found, read_whole
+from traces.export.sight import EVERYTHING, Sight
 from traces.ingest.dialects.own import KIND, PREFIX, SCOPE, WRITTEN
 from traces.ingest.dialects.own_messages import message_of, messages_of, with_parts
 from traces.models import Session, Span
@@ -39,7 +40,7 @@ _OK, _ERROR = 1, 2
 Row = dict[str, Any]
 
 
-def export_otlp(sessions: QuerySet[Session]) -> Iterator[str]:
+def export_otlp(sessions: QuerySet[Session], sight: Sight = EVERYTHING) -> Iterator[str]:
     """Yield lines, each an `ExportTraceServiceRequest` with spans of one session.
 
     What the spans say of their session stands on the first of them; scores are events of the spans
@@ -49,12 +50,12 @@ def export_otlp(sessions: QuerySet[Session]) -> Iterator[str]:
     for found in read_whole(
         sessions, Span.objects.values_list(*SPAN_COLUMN_NAMES), has_labels=False
     ):
-        for rows in _windows(found):
+        for rows in _windows(found, sight):
             groups = _groups(found.session, rows, emitters)
             yield json.dumps({"resourceSpans": groups}, ensure_ascii=False) + "\n"
 
 
-def _windows(found: Found) -> Iterator[list[Row]]:
+def _windows(found: Found, sight: Sight) -> Iterator[list[Row]]:
     """Yield the spans some at a time, and what each tells of the session beside itself."""
     scores, is_first = ScoresToTell(found.scores), True
     window = list(islice(found.spans, _WINDOW))
@@ -62,6 +63,8 @@ def _windows(found: Found) -> Iterator[list[Row]]:
         following = list(islice(found.spans, _WINDOW))
         rows = [dict(zip(SPAN_COLUMN_NAMES, values, strict=True)) for values in window]
         for row in rows:
+            if not sight.has_masked:
+                row["masked"] = None
             row["scores"] = scores.take(row, is_last=row is rows[-1] and not following)
             row["about"] = _about(found.session) if is_first else None
             is_first = False

@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from traces.export.reading import chunks_of
-from traces.labels import Verdict, completed_labels, verdict_of
-from traces.models import Session
+from traces.export.sight import EVERYTHING, Sight
+from traces.labels import completed_labels, verdict_of
+from traces.models import Label, Session
 
 COLUMNS = (
     "id",
@@ -42,22 +43,26 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SECOND = 1_000_000_000
 
 
-def export_csv(sessions: QuerySet[Session]) -> Iterator[str]:
-    """Yield the head and the sessions in their order, some rows at a time (two queries each)."""
+def export_csv(sessions: QuerySet[Session], sight: Sight = EVERYTHING) -> Iterator[str]:
+    """Yield the head and the sessions in their order, some rows at a time (two queries each).
+
+    Outcome and cause are told to everybody, as in the list; severity as labels are.
+    """
     yield _text([COLUMNS])
     for chunk in chunks_of(sessions):
         labels = completed_labels(chunk)
-        yield _text([_row(each, verdict_of(labels.get(each.pk, []))) for each in chunk])
+        yield _text([_row(each, labels.get(each.pk, []), sight) for each in chunk])
 
 
-def _row(session: Session, verdict: Verdict) -> tuple[Any, ...]:
+def _row(session: Session, labels: list[Label], sight: Sight) -> tuple[Any, ...]:
+    verdict = verdict_of(labels)
     return (
         session.pk,
         session.title,
         session.status,
         verdict.outcome,
         verdict.cause,
-        verdict.severity,
+        verdict_of(sight.labels_of(labels)).severity,
         verdict.num_labels,
         session.agent_name,
         session.version_name,

@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from reviewdesk.people.access import DeskRequest, session_for
+from reviewdesk.people.access import DeskRequest, may, session_for
+from reviewdesk.people.roles import Permission
 from reviewdesk.screens.pages import render_fragment, render_page, wants_fragment
 from reviewdesk.screens.sessions.curl import curl_of_model_call, curl_of_session
 from reviewdesk.screens.sessions.reading import spans_of
@@ -59,7 +60,7 @@ class Part:
 def span(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpResponse:
     """Show one span: input, output, attributes, tokens and cost; as a page, or for a dialog."""
     session, found = _span_for(request, slug, pk, span_id)
-    context = _context(session, found)
+    context = _context(request, session, found)
     partial = "payload" if request.GET.get("part") == "payload" else "span"
     return render_page(request, "sessions/span.html", context, partial=partial)
 
@@ -73,7 +74,7 @@ def part(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str, key: str)
     shown = [_part(name, *value, begin) for name, value in _values(found) if name == key]
     if not shown:
         raise Http404(f"Step {span_id} has no {key}.")
-    context = {**_context(session, found), "parts": shown, "part": shown[0]}
+    context = {**_context(request, session, found), "parts": shown, "part": shown[0]}
     if wants_fragment(request):
         return render_fragment(request, "sessions/span.html", context, partial="part")
     return render_page(request, "sessions/span.html", context, partial="span")
@@ -83,7 +84,8 @@ def part(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str, key: str)
 def as_json(request: DeskRequest, slug: str, pk: uuid.UUID, span_id: str) -> HttpResponse:
     """Answer the whole span as a JSON file."""
     _, found = _span_for(request, slug, pk, span_id)
-    text = json.dumps(_document(found), ensure_ascii=False, indent=2)
+    document = _document(found, has_masked=may(request, Permission.SEE_MASKED))
+    text = json.dumps(document, ensure_ascii=False, indent=2)
     name = f"span-{found.span_id}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(text, content_type="application/json", headers=headers)
@@ -115,7 +117,13 @@ def _span_for(request: HttpRequest, slug: str, pk: uuid.UUID, span_id: str) -> t
     return session, found
 
 
-def _context(session: Session, span: Span) -> dict[str, Any]:
+def _masked(request: HttpRequest, span: Span) -> list[tuple[str, int]]:
+    """Return how much was masked, by kind, to those who may see it."""
+    counts = (span.masked or {}) if may(request, Permission.SEE_MASKED) else {}
+    return sorted(counts.items())
+
+
+def _context(request: HttpRequest, session: Session, span: Span) -> dict[str, Any]:
     asked = pairs_of(_inner(span.input, "arguments")) if span.input else None
     executed = (span.attributes or {}).get("executed_arguments")
     return {
@@ -127,7 +135,7 @@ def _context(session: Session, span: Span) -> dict[str, Any]:
         "arguments": asked if executed is None else pairs_of(executed),
         "proposed": None if executed is None else asked,
         "result": pairs_of(_inner(span.output, "result")) if span.output else None,
-        "masked": sorted((span.masked or {}).items()),
+        "masked": _masked(request, span),
         "has_curl": bool(curl_of_model_call(span)),
     }
 
@@ -170,8 +178,9 @@ def _part(key: str, title: str, value: Any, start: int) -> Part:
     return Part(key, title, text[start : start + PART_LENGTH], start, len(text))
 
 
-def _document(span: Span) -> dict[str, Any]:
-    return {**span_json(span), "masked": span.masked, "opentelemetry": _telemetry(span)}
+def _document(span: Span, *, has_masked: bool) -> dict[str, Any]:
+    masked = {"masked": span.masked} if has_masked else {}
+    return {**span_json(span), **masked, "opentelemetry": _telemetry(span)}
 
 
 def _inner(value: Any, name: str) -> Any:
