@@ -226,6 +226,35 @@ def test_fields_that_count_tokens_stay() -> None:
     assert MASKER.json(value) == (value, {})
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"token": "Hello", "logprob": -0.1, "bytes": [72]},
+        {"token": "x7", "logprob": -0.1, "top_logprobs": [{"token": "9!", "logprob": -2.5}]},
+        {"token": " the"},
+        'The first is {"token": "Hello", "logprob": -0.1}, it says.',
+        '{"content": [{"token": "#4", "bytes": null}]}',
+    ],
+)
+def test_words_of_a_model_with_their_probability_stay(value: Any) -> None:
+    assert MASKER.json({"said": value}) == ({"said": value}, {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"token": "x7Kq2"},
+        {"token": "aZqKwXt"},
+        {"access_token": "Hello", "logprob": -0.1},
+        {"token": f"ghp_{LETTERS}Abcd", "logprob": -0.1},
+        'see {"token": "x7Kq2"} there',
+        'see {"access_token": "Hello"} there',
+    ],
+)
+def test_token_that_opens_something_is_masked(value: Any) -> None:
+    assert MASKER.json({"said": value})[1] == {"credential": 1}
+
+
 def test_keys_of_objects_are_masked_too() -> None:
     masked, counts = MASKER.json({"ann@mail.example": [1]})
     assert counts == {"email": 1}
@@ -290,11 +319,12 @@ def test_value_is_found_whatever_stands_around_it(kind: str, around: str) -> Non
     assert SECRETS[kind] not in MASKER.text(f"It is {around}{SECRETS[kind]}{around} really")
 
 
-def stored_text() -> str:
-    """Return all that is stored, of whatever table, as text."""
+def stored_text(prefix: str = "") -> str:
+    """Return all that is stored, of whatever table that is named so, as text."""
     with connection.cursor() as cursor:
         found = []
-        for table in connection.introspection.table_names(cursor):
+        tables = connection.introspection.table_names(cursor)
+        for table in (each for each in tables if each.startswith(prefix)):
             cursor.execute(f'SELECT t::text FROM "{table}" AS t')  # noqa: S608
             found += [row[0] for row in cursor.fetchall()]
     return "\n".join(found)
@@ -495,7 +525,7 @@ def masked_run() -> tuple[Run, Session]:
 @pytest.mark.django_db
 def test_golden_evidence_of_an_own_run_is_its_journal() -> None:
     _, session = masked_run()
-    assert SECRETS["email"] not in stored_text()
+    assert SECRETS["email"] not in stored_text("traces_")
     found = {span.kind: span for span in spans_of(session)}
     customer, tool = found["customer"], found["tool"]
     assert customer.output == {"content": f"I am {SECRETS['email']}"}

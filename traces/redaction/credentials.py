@@ -6,7 +6,7 @@ that are newer than that.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from detect_secrets.plugins.aws import AWSKeyDetector
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
@@ -134,6 +134,10 @@ _TOLD_FIELD = re.compile(
     r"""{0,6}\s+(?:is|to|as)\s*:?\s+["'`“\u2018]?([^\s"'`“”\u2018\u2019\\,;&<>⟦⟧(){}\[\]]{4,})""",
     re.IGNORECASE,
 )
+# What models are made to say word by word is in members of that name too, with its probability.
+_BARE_TOKEN = re.compile(r"\\*[\"']?token\b", re.IGNORECASE)
+_BESIDE_WORDS = frozenset({"logprob", "top_logprobs", "bytes"})
+_PLAIN_WORD = re.compile(r"\s?[A-Z]?[a-z]{0,11}[.,!?]?\Z")
 _WORD = re.compile(r"[A-Za-z]+[.,!?]?\Z")
 _MASKED_ALREADY = re.compile(r"[*•x.]+\Z|<.*>\Z|\[.*\]\Z|\$\{.*\}\Z", re.IGNORECASE)
 
@@ -167,7 +171,7 @@ def find_credentials(text: str) -> Iterator[Span]:
     if any(hint in lowered for hint in _FIELD_HINTS):
         yield from (match.span(1) for match in _TAGGED_FIELD.finditer(text))
         for match in _QUOTED_FIELD.finditer(text):
-            if not _MASKED_ALREADY.match(match[1]):
+            if not _MASKED_ALREADY.match(match[1]) and not _is_said(match):
                 yield match.span(1)
         for pattern in (_BARE_FIELD, _TOLD_FIELD):
             yield from (match.span(1) for match in pattern.finditer(text) if _is_value(match))
@@ -177,6 +181,20 @@ def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a credential, whatever the value looks like."""
     name = _CAMEL.sub("_", name.rpartition(".")[2])
     return _FIELD_NAME.match(name) is not None
+
+
+def is_said_token(name: str, value: object, beside: Collection[object]) -> bool:
+    """Say whether a member is a model's token and none that opens anything.
+
+    Args:
+        name: Of the member.
+        value: Of the member.
+        beside: All names of the object.
+    """
+    return name.lower() == "token" and (
+        not _BESIDE_WORDS.isdisjoint(beside)
+        or (isinstance(value, str) and _PLAIN_WORD.match(value) is not None)
+    )
 
 
 def is_secret_value(value: object) -> bool:
@@ -197,6 +215,11 @@ def _matches(patterns: tuple[re.Pattern[str], ...], text: str) -> Iterator[Span]
             group = 1 if pattern.groups and match[1] and match.end() - match.end(1) <= 3 else 0
             if "⟦" not in match[group]:
                 yield match.span(group)
+
+
+def _is_said(match: re.Match[str]) -> bool:
+    """Say whether what stands in quotes after `token` is a plain word."""
+    return _BARE_TOKEN.match(match[0]) is not None and _PLAIN_WORD.match(match[1]) is not None
 
 
 def _is_value(match: re.Match[str]) -> bool:

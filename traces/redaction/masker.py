@@ -251,7 +251,9 @@ class _Walk:
         # As headers and settings are listed: {"name": "authorization", "value": "…"}.
         named = value.get("name", value.get("key")) if "value" in value else None
         return {
-            self.text(str(name), depth): self._member(
+            self.text(str(name), depth): self.value(item, depth)
+            if credentials.is_said_token(str(name), item, value.keys())
+            else self._member(
                 named if name == "value" and isinstance(named, str) else str(name), item, depth
             )
             for name, item in value.items()
