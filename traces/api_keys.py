@@ -91,7 +91,10 @@ def known_project(key: str) -> Project | None:
 
 
 def revoke_key(*, api_key: ApiKey, by: AbstractBaseUser | None = None) -> ApiKey:
-    """Make a key useless at once; a key that is revoked already stays as it is."""
+    """Make a key useless; a key that is revoked already stays as it is.
+
+    The API refuses it at once, `/v1/traces` and `/v1/logs` within `KNOWN_SECONDS`.
+    """
     with (
         transaction.atomic(),
         pghistory.context(user=by.pk if by else None, action="revoke API key"),

@@ -108,13 +108,14 @@ def create_key(request: DeskRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def revoke_key(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Make a key useless at once."""
+    """Make a key useless."""
     project = project_for(request, slug, Permission.ADMINISTER)
     key = ApiKey.objects.filter(project=project, pk=pk).first()
     if key is None:
         raise Http404("This project has no such key.")
     api_keys.revoke_key(api_key=key, by=request.user)
-    messages.success(request, f"{key.name} is revoked: it opens nothing any more.")
+    text = "it reads nothing any more, and what it sends is refused in ten seconds at the latest."
+    messages.success(request, f"{key.name} is revoked: {text}")
     return go_to(request, reverse("settings:keys", args=[slug]))
 
 
