@@ -18,6 +18,7 @@ from tests.factories import (
     tool_span,
 )
 from traces.models import Queue, QueueItem, Score
+from traces.redaction import masker_for
 from traces.search import FIELDS, Term, Word, apply, parse
 
 EVERYTHING = (
@@ -270,3 +271,20 @@ def test_golden_runs_stay_out_unless_asked_for(project):
     assert found(project, "") == ["other"]
     assert found(project, "is:golden") == ["golden"]
     assert found(project, "golden:too") == ["golden", "other"]
+
+
+@pytest.mark.django_db
+def test_customer_of_just_that_name_comes_before_a_part_of_it(project):
+    said(project, "hers", customer="Mia")
+    said(project, "another's", customer="Mia Okafor")
+    assert found(project, "customer:Mia") == ["hers"]
+    assert found(project, "-customer:Mia") == ["another's"]
+    assert found(project, "customer:mia") == ["another's", "hers"]
+
+
+@pytest.mark.django_db
+def test_customer_is_found_by_what_their_pseudonym_stands_for(project):
+    pseudonym = masker_for(project).customer("ann@mail.example")
+    said(project, "hers", customer=pseudonym)
+    assert found(project, "customer:ann@mail.example") == ["hers"]
+    assert found(project, "customer:bob@mail.example") == []

@@ -18,6 +18,7 @@ from django.db.models.lookups import (
 )
 
 from traces.models import Project, QueueItem, Session
+from traces.redaction import masker_for
 from traces.search.language import Query, Term, Word
 from traces.search.matching import ENDED, LOOKUPS, like, regex_of
 from traces.search.values import day_of, duration_ms, number_of
@@ -96,6 +97,11 @@ def _listed(term: Term, value: str, project: Project, now: datetime) -> Q:
 
 
 def _customer(term: Term, value: str, project: Project, now: datetime) -> Q:
+    # A customer of just that name or id is found by the index of customers, whatever others share
+    # a part of it; who is stored under a pseudonym is asked for by what it stands for.
+    whole = masker_for(project).customer(value) if "@" in value else value
+    if project.sessions.filter(customer=whole).exists():
+        return Q(customer=whole)
     # Customers are in the text index too: it finds the few sessions in which the name occurs at
     # all, and the column is compared in those only.
     searched = search_query([Word(value.replace("*", " "))])

@@ -68,7 +68,12 @@ FIELDS: tuple[Field, ...] = (
     Field("version", Kind.TEXT, "Version of the agent", "version:v6"),
     Field("tool", Kind.TEXT, "Called this tool", "tool:refund"),
     Field("model", Kind.TEXT, "Used this model", "model:gpt-4*"),
-    Field("customer", Kind.TEXT, "Customer's name or id, from a word's beginning", "customer:mia"),
+    Field(
+        "customer",
+        Kind.TEXT,
+        "Customer's name or id; of nobody called just that, a part of it",
+        "customer:mia",
+    ),
     Field("id", Kind.TEXT, "The session's id here or at its source", "id:order-77*"),
     Field(
         "source",

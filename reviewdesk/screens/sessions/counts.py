@@ -18,10 +18,10 @@ from traces.models import Session
 
 MAX_COUNT = 10_000
 # A count is not worth more waiting than this; then it is estimated too.
-COUNT_MS = 120
+COUNT_MS = 50
 # A number of this size, or one that took this long, may be half a minute old.
 CACHED_FROM = 1_000
-CACHED_FROM_MS = 40
+CACHED_FROM_MS = 20
 _CACHED_S = 30
 
 

@@ -28,7 +28,7 @@ from traces.search.conditions import TOKENS, TOOK_US
 # every span that comes in would have to pay for. 5,000 rows are sorted in about 40 ms.
 POOL = 5_000
 # Ranking reads the whole text of what it ranks.
-RANKED = 1_000
+RANKED = 400
 # Measured at a million sessions: gathering 10,000 matches takes as long as meeting 51 of them on a
 # walk, some 30 ms.
 GATHERED = 10_000
