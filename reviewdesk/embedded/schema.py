@@ -1,6 +1,7 @@
 """Whether the database's tables fit the code, and the migrations that make them fit."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -12,6 +13,7 @@ from reviewdesk.embedded.errors import SchemaError
 
 OLDEST_POSTGRESQL = 15
 _LOCK = 7_310_002
+_ASK_SECONDS = 0.1
 
 
 def check_server() -> None:
@@ -77,9 +79,14 @@ def migrate() -> bool:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Hold an advisory lock on a connection of its own: migrating closes Django's."""
+    """Hold an advisory lock on a connection of its own: migrating closes Django's.
+
+    Asked for again and again, because a statement that waits for it has a snapshot, and whoever
+    holds it may be making an index concurrently, which waits for all older snapshots to go.
+    """
     with _own_connection() as own:
-        own.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        while own.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone() != (True,):
+            time.sleep(_ASK_SECONDS)
         yield
 
 
