@@ -156,8 +156,10 @@ def started(home: Path, *arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
     """Start a command that runs until it is stopped."""
     command = [sys.executable, str(CHECKOUT / "manage.py"), *arguments]
     with subprocess.Popen(command, env=variables_of(home)) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager
@@ -169,9 +171,11 @@ def running_redis() -> Iterator[str]:
     port = free_port()
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL) as server:
-        wait_until(lambda: not is_free(port))
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
+        try:
+            wait_until(lambda: not is_free(port))
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
 
 
 def is_free(port: int) -> bool:

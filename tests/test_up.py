@@ -169,7 +169,7 @@ def test_second_scheduler_takes_over_from_a_dead_one(home: Path) -> None:
         return f"scheduler {process.pid}\n" in manage(home, "shell", "-c", LEADER).stdout
 
     with started(home, "scheduler") as first:
-        wait_until(lambda: is_leader(first))
+        wait_until(lambda: is_leader(first), seconds=90)  # it migrates first
         with started(home, "scheduler") as second:
             first.kill()
             wait_until(lambda: is_leader(second))
