@@ -16,6 +16,9 @@ class Limits:
         max_cost_usd: US dollars over all model calls.
         max_seconds: Time worked, waits for people left out.
         approval_minutes: How long a call waits for a person before it expires.
+        max_tool_calls: Tool calls, refused ones too.
+        max_repeats: Calls of one tool with the same arguments; one more is taken for a loop.
+        model_timeout_seconds: How long one attempt of a model call may take.
     """
 
     max_steps: int = 60
@@ -23,6 +26,12 @@ class Limits:
     max_cost_usd: float = 2.0
     max_seconds: int = 900
     approval_minutes: int = 60
+    max_tool_calls: int = 50
+    max_repeats: int = 5
+    model_timeout_seconds: int = 120
+
+
+_LATER = {"max_tool_calls": 50, "max_repeats": 5, "model_timeout_seconds": 120}
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class VersionConfig:
         parameters: Passed to the model as they are: `temperature`, `max_completion_tokens`, ….
         tools: Names of the tools that are offered.
         limits: What a run may use.
+        fallback_model: Asked where `model` fails or times out; empty: none.
     """
 
     system_prompt: str
@@ -42,10 +52,22 @@ class VersionConfig:
     parameters: dict[str, Any] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    fallback_model: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the form that is stored in `Version.config`."""
-        return {**asdict(self), "tools": sorted(self.tools)}
+        """Return the form that is stored in `Version.config`.
+
+        Fields that came later are left out at their defaults: the hash of what was written before
+        them stays the same.
+        """
+        limits = asdict(self.limits)
+        limits = {
+            key: limits[key] for key in limits if key not in _LATER or limits[key] != _LATER[key]
+        }
+        data = {**asdict(self), "tools": sorted(self.tools), "limits": limits}
+        if not self.fallback_model:
+            del data["fallback_model"]
+        return data
 
     @property
     def content_hash(self) -> str:
@@ -61,6 +83,7 @@ def config_from_json(data: dict[str, Any]) -> VersionConfig:
         parameters=data.get("parameters", {}),
         tools=tuple(data.get("tools", ())),
         limits=Limits(**data.get("limits", {})),
+        fallback_model=data.get("fallback_model", ""),
     )
 
 

@@ -116,7 +116,7 @@ def _result(config: VersionConfig, action: CallTool, world: World) -> dict[str, 
     if problems := argument_problems(contract, action.arguments):
         return {"error": f"the arguments do not fit the tool: {'; '.join(problems)}"}
     try:
-        return {"result": contract.function(world, **action.arguments)}
+        return {"result": contract.run_inside(world, action.arguments)}
     except ToolError as error:
         return {"error": str(error)}
 

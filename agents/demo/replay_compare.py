@@ -203,7 +203,7 @@ def _apply(world: MemoryWorld, action: dict[str, Any]) -> None:
     if argument_problems(contract, action["arguments"]):
         return
     try:
-        contract.function(world, **action["arguments"])
+        contract.run_inside(world, action["arguments"])
     except ToolError:
         return
 

@@ -1,27 +1,54 @@
 """The rows of agents, their runs, and the proof for their releases."""
 
 from agents.models.agent import Agent, AgentTool, CeilingLift, Level, Tier
+from agents.models.approval import ApprovalVote, EffectReview, ToolApproval
+from agents.models.autonomy import Demotion, KillSwitch, LevelProposal, UndoableCall
+from agents.models.budget import Budget, BudgetWarning, Spend
 from agents.models.golden import EvalResult, EvalRun, GoldenTest
+from agents.models.incident import Incident, IncidentNote
+from agents.models.outbox import MailSubscription, Message, Webhook
 from agents.models.release import Release
-from agents.models.run import Run, Step, ToolApproval, WorkerHeartbeat
+from agents.models.run import Run, Step, WorkerHeartbeat
+from agents.models.schedule import Schedule
 from agents.models.shop import ShopRecord, ShopWrite
+from agents.models.tool import Effect, ToolDefinition, ToolGuard, ToolSlot, ToolSource
 from agents.models.version import Version
 
 __all__ = [
     "Agent",
     "AgentTool",
+    "ApprovalVote",
+    "Budget",
+    "BudgetWarning",
     "CeilingLift",
+    "Demotion",
+    "Effect",
+    "EffectReview",
     "EvalResult",
     "EvalRun",
     "GoldenTest",
+    "Incident",
+    "IncidentNote",
+    "KillSwitch",
     "Level",
+    "LevelProposal",
+    "MailSubscription",
+    "Message",
     "Release",
     "Run",
+    "Schedule",
     "ShopRecord",
     "ShopWrite",
+    "Spend",
     "Step",
     "Tier",
     "ToolApproval",
+    "ToolDefinition",
+    "ToolGuard",
+    "ToolSlot",
+    "ToolSource",
+    "UndoableCall",
     "Version",
+    "Webhook",
     "WorkerHeartbeat",
 ]

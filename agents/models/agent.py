@@ -14,12 +14,23 @@ class Level(models.TextChoices):
     OFF = "off", "off"
     SUGGEST = "suggest", "suggest"
     APPROVE = "approve", "approve"
+    ACT_WITH_UNDO = "act_with_undo", "act with undo"
     AUTONOMOUS = "autonomous", "autonomous"
 
     @property
     def rank(self) -> int:
-        """Return the number of filled steps, 0-4 (3 is kept for levels between)."""
-        return {"off": 0, "suggest": 1, "approve": 2, "autonomous": 4}[self.value]
+        """Return the number of filled steps, 0-4."""
+        return list(type(self)).index(self)
+
+    @property
+    def is_acting(self) -> bool:
+        """Say whether calls are executed without asking a person first."""
+        return self.rank > Level.APPROVE.rank
+
+    @property
+    def below(self) -> "Level":
+        """Return the next lower level; `off` has none below it."""
+        return list(type(self))[max(self.rank - 1, 0)]
 
 
 class Tier(models.TextChoices):
@@ -82,6 +93,13 @@ class AgentTool(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     changed_at = models.DateTimeField(auto_now=True)
+    contract_version = models.CharField(
+        max_length=20, blank=True, help_text="The contract that the level was given for, if acting."
+    )
+    candidate_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it has to prove itself again: at most approve."
+    )
+    candidate_why = models.CharField(max_length=300, blank=True)
 
     class Meta:
         constraints = [

@@ -2,7 +2,6 @@
 
 import uuid
 
-import pghistory
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -23,8 +22,10 @@ class Run(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued", "queued"
         RUNNING = "running", "running"
-        WAITING = "waiting", "waiting for approval"
+        WAITING = "waiting", "waiting"
+        NEEDS_REVIEW = "needs_review", "needs review"
         COMPLETED = "completed", "completed"
+        OVER_BUDGET = "over_budget", "over budget"
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
 
@@ -32,6 +33,7 @@ class Run(models.Model):
         LIVE = "live", "live"
         GOLDEN = "golden", "golden test"
         REPLAY = "replay", "replay of a recording"
+        CANARY = "canary", "planted request"
 
     class Failure(models.TextChoices):
         NONE = "", "none"
@@ -40,7 +42,14 @@ class Run(models.Model):
         DEFECT = "defect", "defect of a tool or of the runtime"
         LOST = "lost", "lost too often"
 
-    OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING)
+    class Parked(models.TextChoices):
+        NOT = "", "not parked"
+        APPROVAL = "approval", "waiting for approval"
+        STOP = "stop", "stopped by a kill switch"
+        EFFECT = "effect", "unknown whether a call happened"
+
+    OPEN = (Status.QUEUED, Status.RUNNING, Status.WAITING, Status.NEEDS_REVIEW)
+    PARKED = (Status.WAITING, Status.NEEDS_REVIEW)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="+")
@@ -65,7 +74,20 @@ class Run(models.Model):
     claimed_by = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     num_recoveries = models.PositiveIntegerField(default=0)
-    num_retries = models.PositiveIntegerField(default=0, help_text="Of the current model call.")
+    num_retries = models.PositiveIntegerField(default=0, help_text="Of the current step.")
+    parked_for = models.CharField(max_length=20, choices=Parked, blank=True, default=Parked.NOT)
+    taint = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="The first untrusted content it read: {step, tool, why}; null: none.",
+    )
+    retried_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="retries"
+    )
+    retried_from_index = models.PositiveIntegerField(null=True, blank=True)
+    schedule = models.ForeignKey(
+        "agents.Schedule", models.SET_NULL, null=True, blank=True, related_name="runs"
+    )
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -78,8 +100,13 @@ class Run(models.Model):
                 name="run_idempotency_key_once",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["queued", "running", "waiting"], finished_at=None)
-                | Q(status__in=["completed", "failed", "cancelled"], finished_at__isnull=False),
+                condition=Q(
+                    status__in=["queued", "running", "waiting", "needs_review"], finished_at=None
+                )
+                | Q(
+                    status__in=["completed", "over_budget", "failed", "cancelled"],
+                    finished_at__isnull=False,
+                ),
                 name="run_finished_has_time",
             ),
         ]
@@ -87,6 +114,11 @@ class Run(models.Model):
             models.Index(fields=["next_at"], condition=Q(status="queued"), name="run_due"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="run_leased"),
             models.Index(fields=["agent", "-created_at"], name="run_of_agent"),
+            models.Index(
+                fields=["parked_for"],
+                condition=Q(status__in=["waiting", "needs_review"]),
+                name="run_parked",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -109,6 +141,7 @@ class Step(models.Model):
     class Status(models.TextChoices):
         STARTED = "started", "started"
         WAITING = "waiting", "waiting"
+        UNKNOWN = "unknown", "unknown whether it happened"
         DONE = "done", "done"
         FAILED = "failed", "failed"
 
@@ -120,6 +153,11 @@ class Step(models.Model):
     call_id = models.CharField(max_length=120, blank=True, help_text="The model's id of the call.")
     request = models.JSONField(default=dict)
     response = models.JSONField(null=True, blank=True)
+    effect_key = models.CharField(
+        max_length=120, blank=True, help_text="Idempotency key, the same at every attempt."
+    )
+    tool_version = models.CharField(max_length=20, blank=True)
+    num_attempts = models.PositiveSmallIntegerField(default=1)
     claim_token = models.BigIntegerField()
     span_id = models.CharField(max_length=16)
     start_ns = models.BigIntegerField()
@@ -136,77 +174,6 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.index}: {self.kind} {self.name} {self.status}"
-
-
-@pghistory.track()
-class ToolApproval(models.Model):
-    """A call that a person decides (`approval`), or that was only proposed (`suggestion`).
-
-    The decision binds to tool, tool version, canonical arguments, run and step; it is consumed
-    once. `decided_arguments` are what runs: the proposed ones, or the person's edit. A trigger
-    keeps a decided row as it is, except that a granted call is consumed or becomes void.
-    """
-
-    class Kind(models.TextChoices):
-        APPROVAL = "approval", "approval"
-        SUGGESTION = "suggestion", "suggestion"
-
-    class Status(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        APPROVED = "approved", "approved"
-        EDITED = "edited", "approved with edits"
-        REJECTED = "rejected", "rejected"
-        EXPIRED = "expired", "expired"
-        VOID = "void", "void"
-
-    run = models.ForeignKey(Run, models.CASCADE, related_name="approvals")
-    step = models.OneToOneField(Step, models.CASCADE, related_name="approval")
-    kind = models.CharField(max_length=20, choices=Kind, default=Kind.APPROVAL)
-    status = models.CharField(max_length=20, choices=Status, default=Status.WAITING)
-    tool = models.CharField(max_length=80)
-    tool_version = models.CharField(max_length=20)
-    arguments = models.JSONField()
-    arguments_hash = models.CharField(max_length=64)
-    decided_arguments = models.JSONField(null=True, blank=True)
-    why = models.CharField(max_length=300, help_text="What made the level bind.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
-    )
-    decided_at = models.DateTimeField(null=True, blank=True)
-    message = models.CharField(max_length=1000, blank=True)
-    consumed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=["waiting", "expired", "void"])
-                | Q(decided_by__isnull=False, decided_at__isnull=False),
-                name="approval_decided_by_somebody",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status="rejected") | ~Q(message=""), name="rejection_has_message"
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind="approval", status__in=["approved", "edited"])
-                | Q(decided_arguments__isnull=False),
-                name="granted_call_has_its_arguments",
-            ),
-            models.CheckConstraint(
-                condition=Q(consumed_at__isnull=True)
-                | Q(kind="approval", status__in=["approved", "edited"]),
-                name="only_a_granted_call_is_consumed",
-            ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["expires_at"], condition=Q(status="waiting"), name="approval_waiting"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.tool}: {self.status}"
 
 
 class WorkerHeartbeat(models.Model):

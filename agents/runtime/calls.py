@@ -5,11 +5,12 @@ are read and locked in it, so a change of authority either precedes the effect o
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from agents.config import config_from_json, content_hash
+from agents.config import config_from_json
 from agents.models import Level, Run, Step, ToolApproval
+from agents.runtime.decisions import make_approval, take_decision, void_approval
 from agents.runtime.journal import CallTool
 from agents.tools.autonomy import EffectiveLevel, level_for_effect
 from agents.tools.contract import ToolContract
@@ -55,7 +56,7 @@ def perform_call(*, run: Run, action: CallTool, now: datetime) -> CallOutcome:
     tools = config_from_json(run.version.config).tools
     if level is None or action.name not in tools or level.level is Level.OFF:
         if action.step:
-            _void(action.step, f"{action.name} was turned off before the call")
+            void_approval(action.step, f"{action.name} was turned off before the call")
         return _done(_refused(action.name, level))
     if action.arguments is None:
         return _done(failed(f"the arguments are not a JSON object: {action.raw_arguments[:200]}"))
@@ -68,7 +69,14 @@ def perform_call(*, run: Run, action: CallTool, now: datetime) -> CallOutcome:
     kind = (
         ToolApproval.Kind.APPROVAL if level.level is Level.APPROVE else ToolApproval.Kind.SUGGESTION
     )
-    return _ask(run, action.arguments, contract, level, kind, now)
+    approval = make_approval(
+        run=run, contract=contract, arguments=action.arguments, level=level, kind=kind, now=now
+    )
+    attributes = {"level": str(level.level), "bound_by": level.why}
+    if kind is ToolApproval.Kind.APPROVAL:
+        return CallOutcome(Step.Status.WAITING, None, attributes, approval)
+    response = {"result": SUGGESTED, "is_suggestion": True}
+    return CallOutcome(Step.Status.DONE, response, attributes, approval)
 
 
 def effect_key(run: Run, action: CallTool) -> str:
@@ -76,87 +84,16 @@ def effect_key(run: Run, action: CallTool) -> str:
     return f"{run.pk}:{action.index}"
 
 
-def _ask(
-    run: Run,
-    arguments: dict[str, Any],
-    contract: ToolContract,
-    level: EffectiveLevel,
-    kind: ToolApproval.Kind,
-    now: datetime,
-) -> CallOutcome:
-    is_approval = kind is ToolApproval.Kind.APPROVAL
-    minutes = config_from_json(run.version.config).limits.approval_minutes
-    approval = ToolApproval(
-        run=run,
-        kind=kind,
-        tool=contract.name,
-        tool_version=contract.version,
-        arguments=arguments,
-        arguments_hash=content_hash(arguments),
-        why=level.why,
-        expires_at=now + timedelta(minutes=minutes) if is_approval else None,
-    )
-    attributes = {"level": str(level.level), "bound_by": level.why}
-    if is_approval:
-        return CallOutcome(Step.Status.WAITING, None, attributes, approval)
-    return CallOutcome(
-        Step.Status.DONE, {"result": SUGGESTED, "is_suggestion": True}, attributes, approval
-    )
-
-
 def _after_decision(
     run: Run, action: CallTool, contract: ToolContract, level: EffectiveLevel, now: datetime
 ) -> CallOutcome:
-    approval = ToolApproval.objects.select_for_update().get(step=action.step)
-    status = ToolApproval.Status(approval.status)
-    if status is ToolApproval.Status.WAITING:
+    decision = take_decision(action=action, contract=contract, level=level, now=now)
+    if decision.status is ToolApproval.Status.WAITING:
         return CallOutcome(Step.Status.WAITING, None, {"level": str(level.level)})
-    if status is ToolApproval.Status.REJECTED:
-        return _done(
-            failed(f"a person rejected this call: {approval.message}", decision="rejected")
-        )
-    if status is ToolApproval.Status.EXPIRED:
-        text = "nobody decided in time whether this call may be made, so it was not made"
-        return _done(failed(text, decision="expired"))
-    if problem := _binding_problem(approval, action, contract, level):
-        _void(approval.step, problem)
-        return _done(failed(f"the approval is void: {problem}", decision="void"))
-    approval.consumed_at = now
-    approval.save(update_fields=["consumed_at"])
-    decided: Any = approval.decided_arguments
-    return _execute(run, action, contract, decided, {"decision": str(status)})
-
-
-def _binding_problem(
-    approval: ToolApproval, action: CallTool, contract: ToolContract, level: EffectiveLevel
-) -> str:
-    if approval.status == ToolApproval.Status.VOID:
-        return approval.message or "it was withdrawn"
-    if approval.consumed_at is not None:
-        return "it was used already"
-    if approval.tool != contract.name or approval.tool_version != contract.version:
-        return f"{contract.name} is at version {contract.version} now"
-    if approval.arguments_hash != content_hash(action.arguments):
-        return "the arguments are not the ones that were asked for"
-    if problem := _decision_problem(approval, contract):
-        return problem
-    if level.level.rank < Level.APPROVE.rank:
-        return f"{contract.name} was lowered to {level.level.label} before the call"
-    return ""
-
-
-def _decision_problem(approval: ToolApproval, contract: ToolContract) -> str:
-    """Say why the decision grants no call; the schema may be stricter now than when it was made."""
-    granted = {ToolApproval.Status.APPROVED, ToolApproval.Status.EDITED}
-    decided: Any = approval.decided_arguments
-    if approval.kind != ToolApproval.Kind.APPROVAL or approval.status not in granted:
-        return f"it is a {approval.get_kind_display()} that is {approval.get_status_display()}"
-    if problems := argument_problems(contract, decided):
-        return f"the decided arguments do not fit the tool: {'; '.join(problems)}"
-    is_as_asked = content_hash(decided) == approval.arguments_hash
-    if approval.status == ToolApproval.Status.APPROVED and not is_as_asked:
-        return "it was approved as proposed, with other arguments"
-    return ""
+    if decision.arguments is None:
+        return _done(failed(decision.refusal, decision=str(decision.status)))
+    attributes = {"decision": str(decision.status)}
+    return _execute(run, action, contract, decision.arguments, attributes)
 
 
 def _execute(
@@ -182,15 +119,6 @@ def _refused(name: str, level: EffectiveLevel | None) -> CallResult:
 def _without_contract(run: Run, action: CallTool) -> CallOutcome:
     recorded = answer_recorded(run, action.name, action.arguments or {}) if run.fixtures else None
     return _done(recorded or failed(f"there is no tool called {action.name}"))
-
-
-def _void(step: Step, reason: str) -> None:
-    open_or_granted = [
-        ToolApproval.Status.WAITING, ToolApproval.Status.APPROVED, ToolApproval.Status.EDITED,
-    ]  # fmt: skip
-    ToolApproval.objects.filter(step=step, consumed_at=None, status__in=open_or_granted).update(
-        status=ToolApproval.Status.VOID, message=reason[:1000]
-    )
 
 
 def _done(result: CallResult) -> CallOutcome:

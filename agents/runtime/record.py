@@ -4,7 +4,8 @@ import time
 import uuid
 from typing import Any
 
-from agents.models import Step
+from agents.models import Run, Step
+from agents.tools.autonomy import database_now
 from traces.models import Span
 from traces.recorder import new_span_id
 from traces.records import SpanRecord
@@ -74,6 +75,21 @@ def span_of(
         input=step.request or None,
         output=step.response,
         attributes=extra,
+    )
+
+
+def new_step(run: Run, claim_token: int, index: int, kind: Step.Kind, name: str) -> Step:
+    """Return a step that starts now; nothing is written."""
+    return Step(
+        run=run,
+        index=index,
+        kind=kind,
+        status=Step.Status.STARTED,
+        name=name[:120],
+        claim_token=claim_token,
+        span_id=new_span_id(),
+        start_ns=time.time_ns(),
+        started_at=database_now(),
     )
 
 

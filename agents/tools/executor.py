@@ -60,7 +60,7 @@ def execute(
     )
     try:
         with transaction.atomic():
-            result = contract.function(world, **arguments)
+            result = contract.run_inside(world, arguments)
     except ToolError as error:
         return failed(str(error))
     return CallResult({"result": clean_json(result)})

@@ -22,18 +22,25 @@ class Permission(StrEnum):
     VIEW = "read every page"
     LABEL = "label sessions"
     DECIDE_CALLS = "decide waiting tool calls"
-    LOWER_AUTONOMY = "lower a tool's autonomy"
+    LOWER_AUTONOMY = "lower a tool's autonomy, undo a call, stop a tool, an agent or the project"
+    PROPOSE_RAISE = "propose to raise a tool's autonomy"
+    OPEN_INCIDENTS = "open incidents and write in their log"
     START_RUNS = "start runs"
     PROMOTE = "promote sessions to golden tests and edit them"
     SHARE_VIEWS = "share saved views, rename and delete queues"
     RUN_GOLDEN = "run golden tests"
     WRITE_VERSIONS = "write versions and request their release"
     DECIDE_RELEASES = "approve or refuse releases, roll back"
-    RAISE_AUTONOMY = "raise a tool's autonomy, lift a ceiling"
+    RAISE_AUTONOMY = "grant a raise of another person, lift a ceiling, lift a stop"
+    STOP_EVERYTHING = "stop every project at once"
+    CLOSE_INCIDENTS = "mitigate and close incidents"
+    SET_BUDGETS = "set budgets"
+    CONNECT_TOOLS = "connect tools and set their contracts"
+    SCHEDULE_RUNS = "schedule runs"
     SEE_MASKED = "see what was masked in a session, by kind and count"
     SET_PRICES = "set model prices and recompute costs"
     KEEP_DATA = "set masking and retention, delete a person's data"
-    ADMINISTER = "manage members, roles and API keys"
+    ADMINISTER = "manage members, roles, API keys and webhooks"
 
 
 ALLOWED: dict[Permission, frozenset[Role]] = {
@@ -41,6 +48,8 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.LABEL: frozenset(Role) - {Role.VIEWER},
     Permission.DECIDE_CALLS: frozenset({Role.SUPPORT, Role.REVIEWER, Role.LEAD, Role.ADMIN}),
     Permission.LOWER_AUTONOMY: frozenset(Role) - {Role.VIEWER},
+    Permission.PROPOSE_RAISE: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.OPEN_INCIDENTS: frozenset(Role) - {Role.VIEWER},
     Permission.START_RUNS: frozenset(Role) - {Role.VIEWER},
     Permission.PROMOTE: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.SHARE_VIEWS: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
@@ -48,6 +57,11 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.WRITE_VERSIONS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.DECIDE_RELEASES: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.RAISE_AUTONOMY: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.STOP_EVERYTHING: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.CLOSE_INCIDENTS: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.SET_BUDGETS: frozenset({Role.LEAD, Role.ADMIN}),
+    Permission.CONNECT_TOOLS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.SCHEDULE_RUNS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.SEE_MASKED: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.SET_PRICES: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.KEEP_DATA: frozenset({Role.ADMIN}),
