@@ -117,6 +117,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
+# Who is mailed about an event: `agents` knows no roles, so it asks this function.
+MAIL_RECIPIENTS = "reviewdesk.people.mailing.recipients"
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
