@@ -31,7 +31,8 @@ class Limits:
     model_timeout_seconds: int = 120
 
 
-_LATER = {"max_tool_calls": 50, "max_repeats": 5, "model_timeout_seconds": 120}
+# Limits that came later, with their defaults: left out of the JSON at these.
+LATER_LIMITS = {"max_tool_calls": 50, "max_repeats": 5, "model_timeout_seconds": 120}
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,7 @@ class VersionConfig:
         them stays the same.
         """
         limits = asdict(self.limits)
-        limits = {
-            key: limits[key] for key in limits if key not in _LATER or limits[key] != _LATER[key]
-        }
+        limits = {key: value for key, value in limits.items() if LATER_LIMITS.get(key) != value}
         data = {**asdict(self), "tools": sorted(self.tools), "limits": limits}
         if not self.fallback_model:
             del data["fallback_model"]

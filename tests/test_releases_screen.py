@@ -354,3 +354,29 @@ def test_members_beyond_the_deciders_are_counted_not_listed():
     client = client_as(Role.LEAD, release.agent.project)
     page = client.get(address(release.agent, f"{release.pk}/")).content.decode()
     assert "and 20 others of this project" in page
+
+
+def test_editor_keeps_the_fallback_model_and_the_limits_of_loops():
+    agent = make_agent()
+    client = client_as(Role.ENGINEER, agent.project)
+    change = {"fallback_model": " spare-model ", "max_repeats": "2", "max_tool_calls": "9"}
+    client.post(address(agent, f"{agent.slug}/create/"), form_of(agent.live_version, **change))
+    written = agent.versions.get(number=2)
+    assert written.config["fallback_model"] == "spare-model"
+    limits = written.config["limits"]
+    assert (limits["max_repeats"], limits["max_tool_calls"]) == (2, 9)
+    page = client.get(address(agent, f"{agent.slug}/v2/")).content.decode()
+    assert "spare-model" in page
+    assert "one more is taken for a loop" in page, "the diff explains the limit"
+    assert "<del>5</del>" in page, "a limit that was left out had its default"
+
+
+def test_editor_refuses_the_model_itself_as_its_fallback():
+    agent = make_agent()
+    client = client_as(Role.ENGINEER, agent.project)
+    change = {"fallback_model": agent.live_version.config["model"]}
+    answer = client.post(
+        address(agent, f"{agent.slug}/create/"), form_of(agent.live_version, **change)
+    )
+    assert answer.status_code == 422
+    assert "the model itself" in answer.content.decode()

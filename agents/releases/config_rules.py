@@ -11,6 +11,7 @@ from traces.clean import clean_json, clean_text
 
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_PARAMETERS_CHARACTERS = 20_000
+MAX_MODEL_CHARACTERS = 120
 REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
@@ -39,6 +40,9 @@ LIMIT_RANGES = {
     "max_cost_usd": Range(0.01, 1_000),
     "max_seconds": Range(10, 86_400, is_whole=True),
     "approval_minutes": Range(1, 43_200, is_whole=True),
+    "max_tool_calls": Range(1, 1_000, is_whole=True),
+    "max_repeats": Range(1, 100, is_whole=True),
+    "model_timeout_seconds": Range(1, 600, is_whole=True),
 }
 
 # The parameters of OpenAI's chat completions that change how a model answers; what the runtime
@@ -60,6 +64,7 @@ def problems_of(config: VersionConfig, *, known_tools: Collection[str]) -> list[
     """Return everything that keeps a configuration from being run; empty if nothing does."""
     return [
         *_prompt_problems(config),
+        *_fallback_problems(config),
         *_parameter_problems(config.parameters),
         *(Problem("tools", text) for text in _tool_problems(config.tools, known_tools)),
         *_limit_problems(config.limits),
@@ -79,6 +84,7 @@ def normalised(config: VersionConfig) -> VersionConfig:
         config,
         system_prompt=prompt,
         model=config.model.strip(),
+        fallback_model=config.fallback_model.strip(),
         parameters=_whole(clean_json(config.parameters)),
         limits=replace(limits, max_cost_usd=float(cost)) if is_number else limits,
     )
@@ -104,10 +110,23 @@ def _prompt_problems(config: VersionConfig) -> Iterator[Problem]:
             f"The system prompt has {len(prompt):,} characters; {MAX_PROMPT_CHARACTERS:,} "
             "are the most.",
         )
-    if not model.strip() or len(model) > 120:
+    if not model.strip() or len(model) > MAX_MODEL_CHARACTERS:
         yield Problem(
             "model", f"The model's name has {len(model.strip())} characters; it must have 1 to 120."
         )
+
+
+def _fallback_problems(config: VersionConfig) -> Iterator[Problem]:
+    fallback = config.fallback_model.strip()
+    if len(fallback) > MAX_MODEL_CHARACTERS:
+        text = f"The fallback's name has {len(fallback)} characters; 120 are the most."
+        yield Problem("fallback_model", text)
+    elif fallback and fallback == config.model.strip():
+        text = (
+            f"The fallback is {_short(fallback)}, the model itself; name another one that is asked "
+            "when that one fails, or leave it empty."
+        )
+        yield Problem("fallback_model", text)
 
 
 def _parameter_problems(parameters: object) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
+from agents.config import LATER_LIMITS
+
 Kind = Literal["same", "removed", "added", "skipped"]
 Opcode = tuple[str, int, int, int, int]
 
@@ -78,6 +80,7 @@ class ConfigDiff:
 def config_diff(before: dict[str, Any] | None, after: dict[str, Any]) -> ConfigDiff:
     """Compare two stored configurations (`VersionConfig.to_json`); None is an empty one."""
     before = before or {}
+    before, after = _with_later(before, after), _with_later(after, before)
     pieces = word_diff(before.get("system_prompt", ""), after.get("system_prompt", ""))
     old, new = dict(_flat(before)), dict(_flat(after))
     paths = sorted(old.keys() | new.keys())
@@ -198,6 +201,15 @@ def _folded(text: str, *, starts_line: bool, ends_text: bool) -> Iterator[Piece]
     for kind, part in parts:
         if part:
             yield Piece(kind, "".join(part))  # type: ignore[arg-type]
+
+
+def _with_later(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Add the limits that are left out at their defaults, where the other side names them."""
+    limits = config.get("limits")
+    if not limits:
+        return config
+    named = {key: LATER_LIMITS[key] for key in other.get("limits", {}) if key in LATER_LIMITS}
+    return {**config, "limits": {**named, **limits}}
 
 
 def _flat(config: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 
 from agents.models import Release
 from reviewdesk.kpis.estimates import Interval
+from reviewdesk.screens.releases.forms import LIMIT_TITLES
 from reviewdesk.screens.releases.reading import EvalSummary
 from reviewdesk.templatetags.desk import NOT_KNOWN, duration, money, pill
 
@@ -20,6 +21,15 @@ RELEASE_PILLS = {
     Release.Status.WITHDRAWN: ("none", "ban", "withdrawn"),
     Release.Status.VOID: ("warn", "alert-triangle", "void"),
 }
+
+
+@register.filter
+def about_field(path: str) -> str:
+    """Return what a changed field of a version means where its name does not say, or nothing."""
+    if path == "fallback_model":
+        return "Asked where the model fails or takes too long."
+    _, hint = LIMIT_TITLES.get(path.removeprefix("limits."), ("", ""))
+    return hint
 
 
 @register.simple_tag

@@ -25,6 +25,15 @@ LIMIT_TITLES = {
     "max_cost_usd": ("Cost, US dollars", "Over all model calls."),
     "max_seconds": ("Seconds worked", "Waits for people are left out."),
     "approval_minutes": ("Minutes to approve", "Then a waiting call expires."),
+    "max_tool_calls": ("Tool calls", "Refused and failed ones too."),
+    "max_repeats": (
+        "The same call again",
+        "Calls of one tool with the same arguments; one more is taken for a loop.",
+    ),
+    "model_timeout_seconds": (
+        "Seconds per model call",
+        "Of one attempt; then it is tried again, or the fallback is asked.",
+    ),
 }
 
 
@@ -45,6 +54,13 @@ class VersionForm(forms.Form):
     )
     model = forms.CharField(
         label="Model", required=False, widget=forms.TextInput(attrs=_CODE), max_length=120
+    )
+    fallback_model = forms.CharField(
+        label="Fallback model",
+        required=False,
+        max_length=120,
+        help_text="Asked where the model fails or takes too long. Empty: none.",
+        widget=forms.TextInput(attrs={**_CODE, "placeholder": "none"}),
     )
     temperature = forms.FloatField(
         label="Temperature",
@@ -141,6 +157,7 @@ class VersionForm(forms.Form):
                 parameters={**data["parameters"], **own},
                 tools=tuple(data["tools"]),
                 limits=Limits(**{limit.name: data[limit.name] for limit in fields(Limits)}),
+                fallback_model=data["fallback_model"],
             )
         )
 
@@ -194,6 +211,7 @@ def _initial(start: Version | None, offered: list[str]) -> dict[str, Any]:
     return {
         "system_prompt": config.system_prompt,
         "model": config.model,
+        "fallback_model": config.fallback_model,
         **own,
         "parameters": json.dumps(parameters, ensure_ascii=False, indent=2) if parameters else "",
         "tools": list(config.tools),
