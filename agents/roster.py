@@ -27,12 +27,12 @@ def create_agent(
     Raises:
         AgentExistsError: The project has an agent whose name gives the same slug.
         AgentsError: The name has neither letter nor digit.
-        UnknownToolError: No tool of such a name exists in the code.
+        UnknownToolError: The project has no tool of such a name.
     """
     slug = slugify(name)[:60]
     if not slug:
         raise AgentsError(f"The name {name!r} has neither letter nor digit; choose another.")
-    contracts = [contract_for(tool) for tool in tools]
+    contracts = [contract_for(tool, project.pk) for tool in tools]
     with (
         transaction.atomic(),
         pghistory.context(user=by.pk, reason=description or FIRST_REASON, action="new agent"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from agents.tools.contract import ToolError
-from agents.tools.registry import UnknownToolError, contract_for
+from agents.tools.registry import contracts_named
 from agents.tools.world import World
 
 
@@ -27,15 +27,20 @@ class CallSummary:
     afterwards: str = ""
 
 
-def describe_call(name: str, arguments: dict[str, Any], world: World) -> CallSummary:
-    """Describe the call by the shop's records; where they don't fit, by its arguments alone."""
+def describe_call(
+    name: str, arguments: dict[str, Any], world: World, description: str | None = None
+) -> CallSummary:
+    """Describe the call by the shop's records; where they don't fit, by its arguments alone.
+
+    `description` is the tool's; left out, that of the code's own tool of this name.
+    """
     describe = _DESCRIPTIONS.get(name)
     if describe is not None:
         try:
             return describe(arguments, world)
         except (KeyError, TypeError, AttributeError, ToolError):
-            return _plain(name, arguments)
-    return _plain(name, arguments)
+            return _plain(name, arguments, description)
+    return _plain(name, arguments, description)
 
 
 def payment_method_text(method: dict[str, Any]) -> str:
@@ -66,13 +71,12 @@ def address_text(address: dict[str, str]) -> str:
     return ", ".join(address[key] for key in keys if address.get(key))
 
 
-def _plain(name: str, arguments: dict[str, Any]) -> CallSummary:
-    try:
-        afterwards = contract_for(name).description
-    except UnknownToolError:
-        afterwards = ""
+def _plain(name: str, arguments: dict[str, Any], description: str | None) -> CallSummary:
+    if description is None:
+        own = contracts_named([name], None).get(name)
+        description = own.description if own else ""
     rows = tuple((key.replace("_", " ").capitalize(), str(arguments[key])) for key in arguments)
-    return CallSummary(name.replace("_", " ").capitalize(), rows, None, afterwards)
+    return CallSummary(name.replace("_", " ").capitalize(), rows, None, description)
 
 
 def _cancel(arguments: dict[str, Any], world: World) -> CallSummary:

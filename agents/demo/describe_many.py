@@ -7,22 +7,31 @@ from typing import Any
 from agents.demo.describe import CallSummary, describe_call
 from agents.demo.shop import MemoryWorld
 from agents.models import ShopRecord, ShopWrite, ToolApproval
+from agents.tools.registry import contracts_named
 
 Key = tuple[str, str]
 Records = dict[Key, dict[str, Any]]
 
 
 def describe_calls(approvals: Sequence[ToolApproval]) -> dict[int, CallSummary]:
-    """Return what each call would do, by the approval's pk. Four queries.
+    """Return what each call would do, by the approval's pk. Five queries.
 
-    Reads `approval.run.agent` (select it). Each call is described by the shop as its run left it.
+    Reads `approval.run.agent` (select it); all are of one project. Each call is described by the
+    shop as its run left it.
     """
     keys = {text for approval in approvals for text in _texts(approval.arguments)}
     shops = _Shops(approvals)
     shops.load(keys)
     shops.load(shops.named_by_orders())
+    project_id = approvals[0].run.project_id if approvals else None
+    tools = contracts_named({approval.tool for approval in approvals}, project_id)
     return {
-        approval.pk: describe_call(approval.tool, approval.arguments, shops.world_of(approval))
+        approval.pk: describe_call(
+            approval.tool,
+            approval.arguments,
+            shops.world_of(approval),
+            tools[approval.tool].description if approval.tool in tools else None,
+        )
         for approval in approvals
     }
 

@@ -83,13 +83,17 @@ def checked_about(*, title: str, severity: str, tags: Sequence[str], reason: str
     }
 
 
-def known_tools(fixtures: Sequence[dict[str, Any]] = ()) -> set[str]:
-    """Return the names that a check may use: the registry's tools and the recorded ones."""
-    return {contract.name for contract in contracts()} | {data["tool"] for data in fixtures}
+def known_tools(project_id: int, fixtures: Sequence[dict[str, Any]] = ()) -> frozenset[str]:
+    """Return the names that a check may use: the project's tools and the recorded ones."""
+    names = {contract.name for contract in contracts(project_id)}
+    return frozenset(names | {data["tool"] for data in fixtures})
 
 
 def writes(tool: str) -> bool | None:
-    """Say whether a tool changes something; None for one that the registry does not have."""
+    """Say whether a tool changes something; None for one that is not the code's own.
+
+    A golden test never calls other systems: of their tools every recorded result is kept.
+    """
     try:
         contract = contract_for(tool)
     except UnknownToolError:

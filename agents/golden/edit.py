@@ -56,7 +56,7 @@ def edit_test(
         row = _active(test)
         content: dict[str, Any] = {
             "input": checked_input(run_input or row.input),
-            "checks": checked_checks(checks, known_tools(row.fixtures)),
+            "checks": checked_checks(checks, known_tools(row.agent.project_id, row.fixtures)),
         }
         digest = hash_of(content["input"], row.fixtures, content["checks"])
         is_other = digest != row.content_hash

@@ -55,6 +55,7 @@ class ProposedTest:
         recording: The session, read.
         cause: Code of the labelled primary cause, or empty.
         cause_title: Its name, or empty.
+        tools: Names that its checks may use.
     """
 
     title: str
@@ -67,16 +68,12 @@ class ProposedTest:
     recording: Recording
     cause: str
     cause_title: str
+    tools: frozenset[str]
 
     @property
     def run_input(self) -> dict[str, Any]:
         """Return the input of the test's runs."""
         return {"messages": self.messages, "turns": [turn.content for turn in self.turns]}
-
-    @property
-    def tools(self) -> set[str]:
-        """Return the names that its checks may use."""
-        return known_tools() | {call.tool for call in self.recording.calls}
 
     def lets_mistake_pass(self, checks: Sequence[Check]) -> bool:
         """Say whether a run that repeats the labelled mistake would pass all these checks."""
@@ -85,7 +82,7 @@ class ProposedTest:
 
 
 def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
-    """Return what a golden test of this session would hold. Three queries at most.
+    """Return what a golden test of this session would hold. Four queries at most.
 
     Raises:
         GoldenError: The session is still running, or its customer says nothing or too much.
@@ -130,6 +127,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
         recording=recording,
         cause=cause,
         cause_title=cause_title,
+        tools=known_tools(session.project_id) | {call.tool for call in recording.calls},
     )
 
 

@@ -48,7 +48,8 @@ def create_version(
         InvalidVersionError: The configuration cannot be run, or the note is too long.
     """
     config = normalised(config)
-    problems = problems_of(config, known_tools=[contract.name for contract in contracts()])
+    known = [contract.name for contract in contracts(agent.project_id)]
+    problems = problems_of(config, known_tools=known)
     if len(note.strip()) > MAX_NOTE:
         text = f"The note has {len(note.strip())} characters; {MAX_NOTE} are the most."
         problems.append(Problem("note", text))

@@ -200,4 +200,4 @@ def _says_nothing(message: str) -> bool:
 
 
 def _contract(approval: ToolApproval) -> ToolContract:
-    return contract_for(approval.tool)
+    return contract_for(approval.tool, approval.run.project_id)

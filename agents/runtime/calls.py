@@ -49,7 +49,7 @@ class CallOutcome:
 def perform_call(*, run: Run, action: CallTool, now: datetime) -> CallOutcome:
     """Decide and, where allowed, do a call; call it inside `fenced` only."""
     try:
-        contract = contract_for(action.name)
+        contract = contract_for(action.name, run.project_id)
     except UnknownToolError:
         return _without_contract(run, action)
     level = level_for_effect(agent=run.agent, tool=action.name, now=now)

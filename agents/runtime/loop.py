@@ -93,7 +93,8 @@ def _tell_customer(claim: Claim, action: TellCustomer) -> bool:
 
 def _finish(claim: Claim, steps: list[Step]) -> bool:
     with fenced(claim) as run:
-        handover = {contract.name for contract in contracts() if contract.is_handover}
+        tools = contracts(run.project_id)
+        handover = {contract.name for contract in tools if contract.is_handover}
         is_over = is_handed_over(run, steps, handover)
         status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
         end_run(run, Run.Status.COMPLETED, session_status=status)

@@ -16,7 +16,8 @@ from agents.runtime.ending import end_run, retry_later
 from agents.runtime.journal import CallModel, messages_of
 from agents.runtime.record import new_step, root_span_id, span_of
 from agents.tools.autonomy import database_now, effective_level
-from agents.tools.registry import contract_for, contracts
+from agents.tools.contract import ToolContract
+from agents.tools.registry import contracts
 from traces.clean import clean_json
 from traces.models import Span
 from traces.pricing import price_table
@@ -35,7 +36,10 @@ def call_model(claim: Claim, action: CallModel, steps: list[Step], config: Versi
             run, claim.token, action.index, Step.Kind.MODEL, config.model
         )
         tools = offered_tools(run, config)
-        step.request = {"parameters": config.parameters, "tools": tools}
+        step.request = {
+            "parameters": config.parameters,
+            "tools": [contract.name for contract in tools],
+        }
         step.save()
         record_spans(session=run.session, spans=[span_of(step)])
     try:
@@ -43,7 +47,7 @@ def call_model(claim: Claim, action: CallModel, steps: list[Step], config: Versi
             endpoint=endpoint_for(model=config.model, agent_base_url=run.agent.model_base_url),
             model=config.model,
             messages=messages_of(config.system_prompt, run.input, steps),
-            tools=[contract_for(name).to_openai() for name in tools],
+            tools=[contract.to_openai() for contract in tools],
             parameters=config.parameters,
         )
     except ModelUnavailableError as error:
@@ -119,8 +123,8 @@ def _after_unavailable(claim: Claim, config: VersionConfig, error: ModelUnavaila
     return False
 
 
-def offered_tools(run: Run, config: VersionConfig) -> list[str]:
-    """Return the names of the version's tools that are not off now, sorted."""
+def offered_tools(run: Run, config: VersionConfig) -> list[ToolContract]:
+    """Return the version's tools that are not off now, by name."""
     given = (
         AgentTool.objects.filter(agent=run.agent, name__in=config.tools)
         .select_related("agent")
@@ -128,9 +132,10 @@ def offered_tools(run: Run, config: VersionConfig) -> list[str]:
         .order_by("name")
     )
     now = database_now()
-    known = {contract.name for contract in contracts()}
+    known = {contract.name: contract for contract in contracts(run.project_id)}
     return [
-        tool.name
+        contract
         for tool in given
-        if tool.name in known and effective_level(tool, now=now).level is not Level.OFF
+        if (contract := known.get(tool.name))
+        and effective_level(tool, now=now, contract=contract).level is not Level.OFF
     ]

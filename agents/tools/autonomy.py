@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from agents.errors import AutonomyError
 from agents.models import Agent, AgentTool, CeilingLift, Level, Tier
+from agents.tools.contract import ToolContract
 from agents.tools.registry import contract_for
 
 
@@ -54,16 +55,19 @@ class EffectiveLevel:
         return "; ".join(limit.title for limit in self.binding)
 
 
-def effective_level(agent_tool: AgentTool, *, now: datetime) -> EffectiveLevel:
+def effective_level(
+    agent_tool: AgentTool, *, now: datetime, contract: ToolContract | None = None
+) -> EffectiveLevel:
     """Return the level that holds for a tool of an agent at `now`.
 
-    Reads `agent_tool.agent` and its `ceiling_lifts` (prefetch them for lists).
+    Reads `agent_tool.agent` and its `ceiling_lifts` (prefetch them for lists). An imported tool's
+    contract takes a query unless it is given.
 
     Raises:
-        UnknownToolError: No tool of this name exists in the code.
+        UnknownToolError: The project has no tool of this name.
     """
-    tier = contract_for(agent_tool.name).tier
     agent = agent_tool.agent
+    tier = (contract or contract_for(agent_tool.name, agent.project_id)).tier
     ceiling, note = tier_ceiling(tier, list(agent.ceiling_lifts.all()), now=now)
     return combine(
         tool=(Level(agent_tool.level), agent_tool.reason),
@@ -154,10 +158,10 @@ def give_tool(
 
     Raises:
         AutonomyError: No reason is given, or the agent has the tool.
-        UnknownToolError: No tool of this name exists in the code.
+        UnknownToolError: The project has no tool of this name.
     """
     reason = _checked(reason)
-    contract_for(name)
+    contract_for(name, agent.project_id)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="give tool"):
         row, is_new = AgentTool.objects.get_or_create(
             agent=agent,

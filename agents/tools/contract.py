@@ -1,7 +1,7 @@
 """What a tool promises: its name, version, schema, tier, and the function that does it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -56,6 +56,15 @@ class CallPolicy:
     secrets: tuple[str, ...] = ()
 
 
+def policy_from_json(data: dict[str, Any]) -> CallPolicy:
+    """Return the policy of a `ToolDefinition`; what it does not name is at its default."""
+    known = {each.name for each in fields(CallPolicy)}
+    values = {key: value for key, value in data.items() if key in known}
+    if "secrets" in values:
+        values["secrets"] = tuple(values["secrets"])
+    return CallPolicy(**values)
+
+
 @dataclass(frozen=True)
 class ToolContract:
     """A tool as agents are offered it.
@@ -80,6 +89,7 @@ class ToolContract:
             `{"result": JSON}`, or None where it never arrived. None: the key is sent again.
         request: For HTTP and MCP: how it is called (see `agents.tools.http`, `agents.tools.mcp`).
         source_id: The `ToolSource` it was imported from, or None.
+        withdrawn: Why it can no longer be called, or empty: its source is off, or lacks it now.
     """
 
     name: str
@@ -96,6 +106,7 @@ class ToolContract:
     lookup: Callable[..., dict[str, Any] | None] | None = None
     request: dict[str, Any] = field(default_factory=dict)
     source_id: int | None = None
+    withdrawn: str = ""
 
     def run_inside(self, world: Any, arguments: dict[str, Any]) -> Any:
         """Do a `DATABASE` tool's call in the running transaction, and return its result.

@@ -43,7 +43,7 @@ def edit_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Let the call be made with other arguments; asked once more as for the proposed ones."""
     approval = _waiting(request, slug, pk, _CALL)
     inbox = read_inbox(approval.run.agent.project)
-    schema = contract_or_404(approval.tool).parameters
+    schema = contract_or_404(approval.tool, approval.run.project_id).parameters
     arguments, fields = read_fields(schema, approval.arguments, request.POST)
     message = request.POST.get("message", "")
     typed = {"mode": Mode.EDIT, "message": message, "status": 422}

@@ -16,7 +16,7 @@ from agents.tools.registry import UnknownToolError, contract_for
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.approvals.argument_form import fields_of
-from reviewdesk.screens.approvals.inbox import approvals_of, changed_arguments, differences, tier_of
+from reviewdesk.screens.approvals.inbox import approvals_of, changed_arguments, differences
 from reviewdesk.screens.autonomy.charts import interval_bar
 from reviewdesk.screens.autonomy.evidence import decisions_of
 from reviewdesk.screens.sessions.reading import read_session
@@ -81,8 +81,8 @@ def call_context(
         "mode": mode,
         "summary": summary,
         "amount": money(abs(summary.amount)) if summary.amount else "",
-        "tier": tier_of(approval.tool),
-        "is_money": tier_of(approval.tool) == Tier.MONEY,
+        "tier": contract.tier if contract else None,
+        "is_money": contract is not None and contract.tier is Tier.MONEY,
         "is_asked_twice": is_asked_twice(approval),
         "is_edited": edited is not None,
         "is_waiting": is_open(approval),
@@ -114,7 +114,8 @@ def is_open(approval: ToolApproval) -> bool:
 
 def is_asked_twice(approval: ToolApproval) -> bool:
     """Say whether the call moves money or cannot be undone: then one key must not approve it."""
-    return tier_of(approval.tool) in _ASKED_TWICE
+    contract = _contract(approval)
+    return contract is not None and contract.tier in _ASKED_TWICE
 
 
 def is_expired(approval: ToolApproval) -> bool:
@@ -154,7 +155,7 @@ def _with_arguments(approval: ToolApproval, arguments: dict[str, Any]) -> ToolAp
 
 def _contract(approval: ToolApproval) -> ToolContract | None:
     try:
-        return contract_for(approval.tool)
+        return contract_for(approval.tool, approval.run.project_id)
     except UnknownToolError:
         return None
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from agents.demo.describe import CallSummary
 from agents.demo.describe_many import describe_calls
 from agents.models import Tier, ToolApproval
-from agents.tools.registry import UnknownToolError, contract_for
+from agents.tools.registry import contracts_named
 from reviewdesk.screens.shell import DUE_WITHIN
 from traces.models import Project
 
@@ -35,6 +35,7 @@ class Line:
     """A call in a list.
 
     Attributes:
+        tier: None where the tool is gone from the code.
         is_due: Whether it expires within minutes.
     """
 
@@ -119,7 +120,7 @@ class Today:
 
 
 def read_inbox(project: Project) -> Inbox:
-    """Return what waits, the calls first. Six queries, whatever waits."""
+    """Return what waits, the calls first. Seven queries, whatever waits."""
     waiting = approvals_of(project).filter(status=ToolApproval.Status.WAITING)
     # The clock has decided already where the sweeper has not come by yet.
     waiting = waiting.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
@@ -145,26 +146,21 @@ def approvals_of(project: Project) -> QuerySet[ToolApproval]:
 
 
 def lines_of(approvals: Sequence[ToolApproval]) -> list[Line]:
-    """Return lines for a list. Four queries."""
+    """Return lines for a list of one project. Five queries."""
+    if not approvals:
+        return []
     soon = timezone.now() + DUE_WITHIN
-    summaries = describe_calls(approvals) if approvals else {}
+    summaries = describe_calls(approvals)
+    tools = contracts_named({each.tool for each in approvals}, approvals[0].run.project_id)
     return [
         Line(
             approval,
             summaries[approval.pk],
-            tier_of(approval.tool),
+            tools[approval.tool].tier if approval.tool in tools else None,
             approval.expires_at is not None and approval.expires_at < soon,
         )
         for approval in approvals
     ]
-
-
-def tier_of(tool: str) -> Tier | None:
-    """Return a tool's tier, None where the code has no such tool any more."""
-    try:
-        return contract_for(tool).tier
-    except UnknownToolError:
-        return None
 
 
 def changed_arguments(approval: ToolApproval) -> list[tuple[str, str, str]]:

@@ -16,7 +16,8 @@ from reviewdesk.screens.autonomy.views import contract_or_404
 @require_POST
 def change_level(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
     """Set a tool's level; lowering and raising take different permissions."""
-    found, contract = agent_for(request, slug, agent), contract_or_404(tool)
+    found = agent_for(request, slug, agent)
+    contract = contract_or_404(tool, found.project_id)
     agent_tool = _agent_tool(found, contract.name)
     form = LevelForm(request.POST)
     if not form.is_valid():
@@ -39,7 +40,7 @@ def change_level(request: DeskRequest, slug: str, agent: str, tool: str) -> Http
 def lift_ceiling(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
     """Let the tier of this tool go above its ceiling until a date."""
     found = agent_for(request, slug, agent, Permission.RAISE_AUTONOMY)
-    contract = contract_or_404(tool)
+    contract = contract_or_404(tool, found.project_id)
     form = LiftForm(request.POST)
     if not form.is_valid():
         return tool_page(request, found, contract, status=422, lift_form=form)
@@ -63,7 +64,7 @@ def lift_ceiling(request: DeskRequest, slug: str, agent: str, tool: str) -> Http
 def end_lift(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
     """End the lift of this tool's tier at once."""
     found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
-    contract = contract_or_404(tool)
+    contract = contract_or_404(tool, found.project_id)
     lift = _lift(found, contract.tier)
     form = ReasonForm(request.POST, prefix="end")
     if not form.is_valid():
@@ -77,7 +78,7 @@ def end_lift(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResp
 def take_tool(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
     """Take a tool from an agent."""
     found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
-    contract = contract_or_404(tool)
+    contract = contract_or_404(tool, found.project_id)
     agent_tool = _agent_tool(found, contract.name)
     form = ReasonForm(request.POST, prefix="take")
     if not form.is_valid():

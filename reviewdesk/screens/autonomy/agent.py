@@ -11,7 +11,7 @@ from agents.models import Agent, AgentTool, Level, Run, Tier, Version
 from agents.runtime.claim import num_live_workers
 from agents.tools.autonomy import EffectiveLevel, effective_level
 from agents.tools.contract import ToolContract
-from agents.tools.registry import contract_for, contracts
+from agents.tools.registry import contracts, contracts_named
 from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.autonomy.forms import GiveForm, LevelForm, RunForm
@@ -40,7 +40,7 @@ def agent_context(request: DeskRequest, agent: Agent, **extra: Any) -> dict[str,
     config = config_from_json(agent.live_version.config) if agent.live_version else None
     given = given_tools(agent, config)
     names = {each.contract.name for each in given}
-    missing = [each for each in contracts() if each.name not in names]
+    missing = [each for each in contracts(agent.project_id) if each.name not in names]
     ceiling = Level(agent.ceiling)
     return {
         "agent": agent,
@@ -68,15 +68,16 @@ def agent_context(request: DeskRequest, agent: Agent, **extra: Any) -> dict[str,
 
 
 def given_tools(agent: Agent, config: VersionConfig | None) -> list[GivenTool]:
-    """Return the agent's tools by tier and name. Two queries."""
+    """Return the agent's tools by tier and name. Three queries."""
     now = timezone.now()
     offered = set(config.tools) if config else set()
     found = []
     prefetch_related_objects([agent], "tools", "ceiling_lifts")
+    by_name = contracts_named({each.name for each in agent.tools.all()}, agent.project_id)
     for agent_tool in agent.tools.all():
         agent_tool.agent = agent
-        contract = contract_for(agent_tool.name)
-        level = effective_level(agent_tool, now=now)
+        contract = by_name[agent_tool.name]
+        level = effective_level(agent_tool, now=now, contract=contract)
         found.append(GivenTool(agent_tool, contract, level, contract.name in offered))
     order = list(Tier)
     return sorted(found, key=lambda each: (order.index(each.contract.tier), each.contract.name))
@@ -100,9 +101,8 @@ def versions_of(agent: Agent) -> QuerySet[Version]:
 def give_form(agent: Agent, data: Any = None) -> GiveForm:
     """Return the form that gives one of the tools the agent has not got."""
     given = set(agent.tools.values_list("name", flat=True))
-    return GiveForm(
-        data, tools=[each.name for each in contracts() if each.name not in given], prefix="give"
-    )
+    missing = [each.name for each in contracts(agent.project_id) if each.name not in given]
+    return GiveForm(data, tools=missing, prefix="give")
 
 
 def run_form(agent: Agent, data: Any = None) -> RunForm:

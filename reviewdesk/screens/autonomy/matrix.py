@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from agents.models import Agent, AgentTool, CeilingLift, Tier
 from agents.tools.autonomy import EffectiveLevel, effective_level
 from agents.tools.contract import ToolContract
-from agents.tools.registry import contracts
+from agents.tools.registry import contracts, contracts_named
 from reviewdesk.screens.autonomy.calls import calls_since
 from traces.models import Project
 
@@ -85,11 +85,11 @@ class Matrix:
 
 
 def read_matrix(project: Project, *, now: datetime) -> Matrix:
-    """Return the project's matrix. Five queries, whatever its size."""
+    """Return the project's matrix. Seven queries at most, whatever its size."""
     agents = agents_with_tools(project)
     calls = _count_calls(project, now)
     by_tier: dict[Tier, list[Row]] = {tier: [] for tier in Tier}
-    for contract in contracts():
+    for contract in _tools(project, agents):
         row = _row(contract, agents, calls, now)
         by_tier[contract.tier].append(row)
     groups = tuple(
@@ -98,6 +98,14 @@ def read_matrix(project: Project, *, now: datetime) -> Matrix:
         if rows
     )
     return Matrix(tuple(agents), groups)
+
+
+def _tools(project: Project, agents: Sequence[Agent]) -> list[ToolContract]:
+    """Return the project's tools by name, and those withdrawn that an agent still has."""
+    tools = {contract.name: contract for contract in contracts(project.pk)}
+    given = {tool.name for agent in agents for tool in agent.tools.all()}
+    both = {**contracts_named(given - tools.keys(), project.pk), **tools}
+    return [both[name] for name in sorted(both)]
 
 
 def agents_with_tools(project: Project) -> list[Agent]:
@@ -145,7 +153,8 @@ def _lifts(agents: Sequence[Agent], tier: Tier, now: datetime) -> tuple[CeilingL
 
 def _cell(agent: Agent, contract: ToolContract, now: datetime) -> Cell:
     given = next((each for each in agent.tools.all() if each.name == contract.name), None)
-    return Cell(agent, given, effective_level(given, now=now) if given else None)
+    level = effective_level(given, now=now, contract=contract) if given else None
+    return Cell(agent, given, level)
 
 
 def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:

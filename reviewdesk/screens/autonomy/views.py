@@ -28,7 +28,7 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
 def tool(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
     """Show one tool of one agent beside the matrix."""
     found = agent_for(request, slug, agent)
-    contract = contract_or_404(tool)
+    contract = contract_or_404(tool, found.project_id)
     return tool_page(request, found, contract)
 
 
@@ -39,9 +39,9 @@ def agent(request: DeskRequest, slug: str, agent: str) -> HttpResponse:
     return render(request, "autonomy/agent.html", agent_context(request, found))
 
 
-def contract_or_404(name: str) -> ToolContract:
-    """Return the tool's contract."""
+def contract_or_404(name: str, project_id: int) -> ToolContract:
+    """Return the contract of one of the project's tools."""
     try:
-        return contract_for(name)
+        return contract_for(name, project_id)
     except UnknownToolError as error:
         raise Http404(str(error)) from error

@@ -67,7 +67,7 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
 def edit_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Show a test for editing; on POST save it."""
     test = golden_test_for(request, slug, pk, Permission.PROMOTE)
-    tools = known_tools(test.fixtures)
+    tools = known_tools(test.agent.project_id, test.fixtures)
     if request.method != "POST":
         return _show(request, {**_about_test(test), "draft": draft_of_test(test, tools)})
     draft = draft_of_form(request.POST, tools)

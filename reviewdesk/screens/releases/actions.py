@@ -24,7 +24,7 @@ def create_version(request: DeskRequest, slug: str, agent: str) -> HttpResponse:
     """Write a version; the same content again leads to the version that exists."""
     found = agent_for(request, slug, agent, Permission.WRITE_VERSIONS)
     start = views.start_of(found, request.POST.get("from", ""))
-    form = forms.VersionForm(request.POST, contracts=contracts(), start=start)
+    form = forms.VersionForm(request.POST, contracts=contracts(found.project_id), start=start)
     if not form.is_valid():
         context = views.editor_context(found, start, form)
         return render_page(request, "releases/edit.html", context, partial="editor", status=422)

@@ -60,7 +60,7 @@ def new_version(request: DeskRequest, slug: str, agent: str) -> HttpResponse:
     found = agent_for(request, slug, agent, Permission.WRITE_VERSIONS)
     start = start_of(found, request.GET.get("from", ""))
     given = () if start else tuple(found.tools.values_list("name", flat=True))
-    form = VersionForm(contracts=contracts(), start=start, given=given)
+    form = VersionForm(contracts=contracts(found.project_id), start=start, given=given)
     context = editor_context(found, start, form)
     return render_page(request, _EDITOR, context, partial="editor")
 
@@ -70,7 +70,7 @@ def preview_version(request: DeskRequest, slug: str, agent: str) -> HttpResponse
     """Show what the editor's text would change; saves nothing."""
     found = agent_for(request, slug, agent, Permission.WRITE_VERSIONS)
     start = start_of(found, request.POST.get("from", ""))
-    form = VersionForm(request.POST, contracts=contracts(), start=start)
+    form = VersionForm(request.POST, contracts=contracts(found.project_id), start=start)
     form.is_valid()
     context = editor_context(found, start, form)
     if wants_fragment(request):
