@@ -2,6 +2,7 @@
 
 from agents.models.agent import Agent, AgentTool, CeilingLift, Level, Tier
 from agents.models.approval import ApprovalVote, EffectReview, ToolApproval
+from agents.models.approval_rules import ApprovalRules
 from agents.models.autonomy import Demotion, KillSwitch, LevelProposal, UndoableCall
 from agents.models.budget import Budget, BudgetWarning, Spend
 from agents.models.golden import EvalResult, EvalRun, GoldenTest
@@ -17,6 +18,7 @@ from agents.models.version import Version
 __all__ = [
     "Agent",
     "AgentTool",
+    "ApprovalRules",
     "ApprovalVote",
     "Budget",
     "BudgetWarning",

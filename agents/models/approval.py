@@ -111,7 +111,10 @@ class ToolApproval(models.Model):
 
 @pghistory.track()
 class ApprovalVote(models.Model):
-    """One person's yes to a call that needs several; bound to the arguments it was given for."""
+    """One person's yes to a call that needs several; bound to the arguments it was given for.
+
+    A trigger refuses a vote of the person who started the run, and any vote after the decision.
+    """
 
     approval = models.ForeignKey(ToolApproval, models.CASCADE, related_name="votes")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

@@ -109,6 +109,14 @@ class Run(models.Model):
                 ),
                 name="run_finished_has_time",
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="canary")
+                | (
+                    Q(claim_token=0, next_at=None)
+                    & Q(status__in=["waiting", "completed", "cancelled"])
+                ),
+                name="canary_run_never_starts",
+            ),
         ]
         indexes = [
             models.Index(fields=["next_at"], condition=Q(status="queued"), name="run_due"),
