@@ -10,6 +10,8 @@ AgentsError
 │   ├── AlreadyDecidedError
 │   └── InvalidArgumentsError
 ├── AutonomyError        a level cannot be changed so
+├── IncidentError        an incident cannot be opened or changed so
+├── ScheduleError        a schedule cannot be made or changed so
 ├── GoldenError          a golden test or eval run cannot be made so
 └── ReleaseError         a version or release cannot be made or decided so
 """
@@ -71,6 +73,14 @@ class InvalidArgumentsError(ApprovalError):
 
 class AutonomyError(AgentsError):
     """A level or ceiling cannot be changed so."""
+
+
+class IncidentError(AgentsError):
+    """An incident cannot be opened or changed so."""
+
+
+class ScheduleError(AgentsError):
+    """A schedule cannot be made or changed so."""
 
 
 class GoldenError(AgentsError):
