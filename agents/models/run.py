@@ -74,6 +74,9 @@ class Run(models.Model):
     claimed_by = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     num_recoveries = models.PositiveIntegerField(default=0)
+    num_lost_in_row = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Recoveries since a step was last done."
+    )
     num_retries = models.PositiveIntegerField(default=0, help_text="Of the current step.")
     parked_for = models.CharField(max_length=20, choices=Parked, blank=True, default=Parked.NOT)
     taint = models.JSONField(
@@ -85,6 +88,7 @@ class Run(models.Model):
         "self", models.SET_NULL, null=True, blank=True, related_name="retries"
     )
     retried_from_index = models.PositiveIntegerField(null=True, blank=True)
+    retry_reason = models.CharField(max_length=1000, blank=True, default="", db_default="")
     schedule = models.ForeignKey(
         "agents.Schedule", models.SET_NULL, null=True, blank=True, related_name="runs"
     )
