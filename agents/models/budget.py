@@ -46,7 +46,11 @@ class Budget(models.Model):
 
 
 class Spend(models.Model):
-    """What an agent used on one day (UTC), in shards so that runs do not wait for each other."""
+    """What an agent used on one day (UTC), in shards so that runs do not wait for each other.
+
+    A transaction adds to a shard that nobody else holds; there are as many as were ever written at
+    the same moment of that day.
+    """
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="spend")
     day = models.DateField()
@@ -58,6 +62,11 @@ class Spend(models.Model):
     milliseconds = models.BigIntegerField(default=0)
     runs = models.BigIntegerField(default=0)
     over_budget = models.BigIntegerField(default=0, help_text="Runs that ended over a limit.")
+    num_unpriced = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Model calls of unknown cost: with any, the cost is “at least” what stands here.",
+    )
 
     class Meta:
         constraints = [
