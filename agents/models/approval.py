@@ -136,7 +136,8 @@ class EffectReview(models.Model):
     """A call whose worker was lost in the middle of it, and what a person found out about it.
 
     Its run is parked as `needs_review` until `verdict` is set; `result` is what the call returned
-    where it happened.
+    where it happened. A trigger keeps a settled review as it is; a call that was tried again and
+    whose worker was lost once more has another one.
     """
 
     class Verdict(models.TextChoices):
@@ -146,7 +147,7 @@ class EffectReview(models.Model):
         ABANDONED = "abandoned", "abandoned"
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="effect_reviews")
-    step = models.OneToOneField(Step, models.CASCADE, related_name="effect_review")
+    step = models.ForeignKey(Step, models.CASCADE, related_name="effect_reviews")
     why = models.CharField(max_length=500)
     verdict = models.CharField(max_length=20, choices=Verdict, blank=True, default=Verdict.WAITING)
     result = models.JSONField(null=True, blank=True)
@@ -163,6 +164,9 @@ class EffectReview(models.Model):
                 condition=Q(verdict="")
                 | (Q(decided_by__isnull=False, decided_at__isnull=False) & ~Q(reason="")),
                 name="effect_review_has_who_when_why",
+            ),
+            models.UniqueConstraint(
+                fields=["step"], condition=Q(verdict=""), name="effect_review_open_once"
             ),
         ]
         indexes = [
