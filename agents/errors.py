@@ -10,8 +10,16 @@ AgentsError
 │   ├── AlreadyDecidedError
 │   └── InvalidArgumentsError
 ├── AutonomyError        a level cannot be changed so
+│   ├── StopError               something cannot be stopped, or a stop lifted, so
+│   ├── ProposalError           a raise cannot be proposed or decided so
+│   │   └── ProposalVoidError       what it was about has changed
+│   └── UndoError               a call cannot be taken back
 ├── IncidentError        an incident cannot be opened or changed so
 ├── ScheduleError        a schedule cannot be made or changed so
+├── ToolUnavailableError an attempt at a tool outside failed and may be repeated
+├── ToolSourceError      an OpenAPI document, MCP server or contract cannot be used so
+│   ├── HostRefusedError        an address that may not be reached
+│   └── SecretError             a secret is missing, or may not be read
 ├── GoldenError          a golden test or eval run cannot be made so
 └── ReleaseError         a version or release cannot be made or decided so
 """
@@ -75,12 +83,65 @@ class AutonomyError(AgentsError):
     """A level or ceiling cannot be changed so."""
 
 
+class StopError(AutonomyError):
+    """Something cannot be stopped, or a stop lifted, so."""
+
+
+class ProposalError(AutonomyError):
+    """A raise cannot be proposed or decided so.
+
+    Attributes:
+        gaps: What is missing in the evidence, a sentence each; empty where that is not why.
+    """
+
+    def __init__(self, message: str, gaps: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.gaps = tuple(gaps)
+
+
+class ProposalVoidError(ProposalError):
+    """Level, contract or version moved since the proposal; it is void now."""
+
+
+class UndoError(AutonomyError):
+    """A call cannot be taken back: too late, done already, or something was built on it."""
+
+
 class IncidentError(AgentsError):
     """An incident cannot be opened or changed so."""
 
 
 class ScheduleError(AgentsError):
     """A schedule cannot be made or changed so."""
+
+
+class ToolUnavailableError(AgentsError):
+    """A tool outside is away, slow or limits the rate; the same call may succeed later.
+
+    Attributes:
+        retry_after: Seconds that the tool asked to wait, or None.
+        is_sent: Whether the call may have reached the tool. False: it surely did nothing, so that
+            even a call whose every attempt counts may be repeated.
+    """
+
+    def __init__(
+        self, message: str, retry_after: float | None = None, *, is_sent: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.is_sent = is_sent
+
+
+class ToolSourceError(AgentsError):
+    """An OpenAPI document, an MCP server or a contract cannot be used so."""
+
+
+class HostRefusedError(ToolSourceError):
+    """The address is not on the source's list of hosts, or leads to where it may not."""
+
+
+class SecretError(ToolSourceError):
+    """A secret is not set, too short to be masked, or its file is open to others."""
 
 
 class GoldenError(AgentsError):

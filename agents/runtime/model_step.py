@@ -9,13 +9,13 @@ from agents.config import VersionConfig
 from agents.errors import ModelRefusedError, ModelUnavailableError
 from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
-from agents.models import AgentTool, Level, Run, Step
+from agents.models import AgentTool, Run, Step
 from agents.runtime.claim import Claim, fenced
 from agents.runtime.early import ends_early
 from agents.runtime.ending import end_run, retry_later
 from agents.runtime.journal import CallModel, messages_of
 from agents.runtime.record import new_step, root_span_id, span_of
-from agents.tools.autonomy import database_now, effective_level
+from agents.tools.autonomy import database_now, effective_levels
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts
 from traces.clean import clean_json
@@ -124,18 +124,16 @@ def _after_unavailable(claim: Claim, config: VersionConfig, error: ModelUnavaila
 
 
 def offered_tools(run: Run, config: VersionConfig) -> list[ToolContract]:
-    """Return the version's tools that are not off now, by name."""
-    given = (
-        AgentTool.objects.filter(agent=run.agent, name__in=config.tools)
-        .select_related("agent")
-        .prefetch_related("agent__ceiling_lifts")
-        .order_by("name")
-    )
-    now = database_now()
+    """Return the version's tools that are not off now, by name.
+
+    A stopped tool is offered all the same: the run waits before its call, and is told of no change.
+    """
+    found = AgentTool.objects.filter(agent=run.agent, name__in=config.tools)
+    given = list(found.select_related("agent").order_by("name"))
+    levels = effective_levels(given, now=database_now(), run=run)
     known = {contract.name: contract for contract in contracts(run.project_id)}
     return [
-        contract
+        known[tool.name]
         for tool in given
-        if (contract := known.get(tool.name))
-        and effective_level(tool, now=now, contract=contract).level is not Level.OFF
+        if tool.name in known and tool.pk in levels and levels[tool.pk].is_offered
     ]

@@ -1,6 +1,10 @@
-"""How much a tool may do alone: the limits that hold, the lowest of which binds."""
+"""How much a tool may do alone: the level that holds, and how it is lowered.
 
-from dataclasses import dataclass
+Whatever takes authority away waits for the effects that have begun (`freeze_authority`) and holds
+for all that begin afterwards. Raising a level is `agents.tools.proposals`.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 
 import pghistory
@@ -8,123 +12,92 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 
 from agents.errors import AutonomyError
-from agents.models import Agent, AgentTool, CeilingLift, Level, Tier
+from agents.models import Agent, AgentTool, CeilingLift, Level, LevelProposal, Run, Tier
 from agents.tools.contract import ToolContract
-from agents.tools.registry import contract_for
+from agents.tools.levels import EffectiveLevel, LimitOnTool, RunFacts, weigh
+from agents.tools.registry import contract_for, contracts_named
+from agents.tools.standing import freeze_authority, standing_for_call, standings
 
+__all__ = [
+    "EffectiveLevel", "LimitOnTool", "add_reason", "change_ceiling", "change_level",
+    "database_now", "effective_level", "effective_levels", "end_lift", "give_tool",
+    "level_for_effect", "lift_ceiling", "lower", "lower_in_transaction", "take_tool",
+]  # fmt: skip
 
-@dataclass(frozen=True)
-class LimitOnTool:
-    """One of the limits on a tool.
-
-    Attributes:
-        name: What limits: `tool`, `tier` or `agent`.
-        title: The same for people.
-        level: The highest level it allows.
-        binds: Whether it is (one of) the lowest.
-        note: Where it comes from, for people.
-    """
-
-    name: str
-    title: str
-    level: Level
-    binds: bool
-    note: str
-
-
-@dataclass(frozen=True)
-class EffectiveLevel:
-    """The level that holds now, and every limit that was weighed."""
-
-    level: Level
-    limits: tuple[LimitOnTool, ...]
-
-    @property
-    def binding(self) -> tuple[LimitOnTool, ...]:
-        """Return the limits that bind."""
-        return tuple(limit for limit in self.limits if limit.binds)
-
-    @property
-    def is_held_back(self) -> bool:
-        """Say whether the tool's own level is higher than what holds."""
-        return self.limits[0].level.rank > self.level.rank
-
-    @property
-    def why(self) -> str:
-        """Return the binding limits in words, e.g. `the tool's level; tier money`."""
-        return "; ".join(limit.title for limit in self.binding)
+MIN_REASON, MAX_REASON = 3, 500
+NO_REASON = "Lowered at once; the reason was not given yet."
 
 
 def effective_level(
-    agent_tool: AgentTool, *, now: datetime, contract: ToolContract | None = None
+    agent_tool: AgentTool,
+    *,
+    now: datetime,
+    run: Run | None = None,
+    contract: ToolContract | None = None,
 ) -> EffectiveLevel:
     """Return the level that holds for a tool of an agent at `now`.
 
-    Reads `agent_tool.agent` and its `ceiling_lifts` (prefetch them for lists). An imported tool's
-    contract takes a query unless it is given.
+    Args:
+        agent_tool: The row; what is written now counts, not what the instance holds.
+        now: The database's clock.
+        run: With it what its version and its context mean is weighed too.
+        contract: Spares a query for an imported tool.
+
+    Two queries at most. For lists use `effective_levels`.
 
     Raises:
         UnknownToolError: The project has no tool of this name.
     """
-    agent = agent_tool.agent
-    tier = (contract or contract_for(agent_tool.name, agent.project_id)).tier
-    ceiling, note = tier_ceiling(tier, list(agent.ceiling_lifts.all()), now=now)
-    return combine(
-        tool=(Level(agent_tool.level), agent_tool.reason),
-        tier=(tier, ceiling, note),
-        agent=(Level(agent.ceiling), agent.name),
-    )
+    found = contract or contract_for(agent_tool.name, agent_tool.agent.project_id)
+    standing = standings([agent_tool.pk])[agent_tool.pk]
+    return weigh(standing, found, now=now, run=_facts(run))
 
 
-def combine(
-    *, tool: tuple[Level, str], tier: tuple[Tier, Level, str], agent: tuple[Level, str]
-) -> EffectiveLevel:
-    """Return the lowest of the limits, and mark those that bind."""
-    rows = [
-        ("tool", "the tool's level", *tool),
-        ("tier", f"tier {tier[0].label}", tier[1], tier[2]),
-        ("agent", "the agent's ceiling", *agent),
-    ]
-    lowest = min((level for _, _, level, _ in rows), key=lambda level: level.rank)
-    return EffectiveLevel(
-        level=lowest,
-        limits=tuple(
-            LimitOnTool(name, title, level, level == lowest, note)
-            for name, title, level, note in rows
-        ),
-    )
+def effective_levels(
+    agent_tools: Sequence[AgentTool], *, now: datetime, run: Run | None = None
+) -> dict[int, EffectiveLevel]:
+    """Return the level that holds for each tool, by the id of its `AgentTool`.
 
-
-def tier_ceiling(tier: Tier, lifts: list[CeilingLift], *, now: datetime) -> tuple[Level, str]:
-    """Return a tier's ceiling under the lifts that have not expired, and where it comes from."""
-    for lift in lifts:
-        if lift.tier == tier and lift.expires_at > now:
-            return Level(lift.level), f"lifted until {lift.expires_at:%d %b %Y}: {lift.reason}"
-    if tier.ceiling is Level.AUTONOMOUS:
-        return tier.ceiling, "no ceiling"
-    return tier.ceiling, f"{tier.label} never goes above {tier.ceiling.label} without a lead"
-
-
-def level_for_effect(*, agent: Agent, tool: str, now: datetime) -> EffectiveLevel | None:
-    """Return the level that holds inside the running transaction, or None if not given.
-
-    Locks the agent, the tool's row and the lifts FOR SHARE until the transaction ends, so that a
-    change of authority either comes before the effect or waits for its end.
+    Two queries however many there are, where they are all of one project. A tool that the project
+    does not know is left out.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM agents_agent WHERE id = %s FOR SHARE", [agent.pk])
-        cursor.execute(
-            "SELECT 1 FROM agents_agenttool WHERE agent_id = %s AND name = %s FOR SHARE",
-            [agent.pk, tool],
-        )
-        cursor.execute("SELECT 1 FROM agents_ceilinglift WHERE agent_id = %s FOR SHARE", [agent.pk])
-    agent_tool = (
-        AgentTool.objects.filter(agent=agent, name=tool)
-        .select_related("agent")
-        .prefetch_related("agent__ceiling_lifts")
-        .first()
-    )
-    return effective_level(agent_tool, now=now) if agent_tool else None
+    found = standings([each.pk for each in agent_tools])
+    names: dict[int, set[str]] = {}
+    for each in agent_tools:
+        names.setdefault(each.agent.project_id, set()).add(each.name)
+    known = {project: contracts_named(wanted, project) for project, wanted in names.items()}
+    levels = {}
+    for each in agent_tools:
+        contract = known[each.agent.project_id].get(each.name)
+        if contract is not None and each.pk in found:
+            levels[each.pk] = weigh(found[each.pk], contract, now=now, run=_facts(run))
+    return levels
+
+
+def level_for_effect(
+    *, run: Run, tool: str, now: datetime, contract: ToolContract | None = None
+) -> EffectiveLevel | None:
+    """Return the level that holds for a call of `run`, or None where the tool is not given.
+
+    Call it in the transaction that begins the effect, after `hold_authority`: a change that takes
+    authority away then either came before, or waits for the transaction's end. One query, and one
+    more for an imported tool whose contract is not given.
+
+    Args:
+        run: With its version, its taint as it is in the database.
+        tool: The tool's name.
+        now: The database's clock.
+        contract: The tool's contract, where it is at hand.
+    """
+    standing = standing_for_call(agent_id=run.agent_id, tool=tool)
+    if standing is None:
+        return None
+    found = contract or contract_for(tool, run.project_id)
+    return weigh(standing, found, now=now, run=_facts(run))
+
+
+def _facts(run: Run | None) -> RunFacts | None:
+    return RunFacts(run.version_id, str(run.version), run.taint) if run else None
 
 
 def change_level(
@@ -135,38 +108,100 @@ def change_level(
     by: AbstractBaseUser,
     was: Level | None = None,
 ) -> AgentTool:
-    """Set a tool's own level, with who and why; runs in progress obey before their next effect.
+    """Lower a tool's own level, with who and why; runs in progress obey before their next effect.
+
+    Raising goes through `agents.tools.proposals` alone.
 
     Raises:
-        AutonomyError: No reason is given, the level is already so, or it is no longer `was`.
+        AutonomyError: No reason is given, the level would rise or is already so, or it is no
+            longer `was`.
+    """
+    return _lower(agent_tool, level, _checked(reason), by, was)
+
+
+def lower(
+    *, agent_tool: AgentTool, level: Level, by: AbstractBaseUser, reason: str = ""
+) -> AgentTool:
+    """Lower a tool's level at once; the reason may follow with `add_reason`.
+
+    Raises:
+        AutonomyError: The level would rise or is already so.
+    """
+    return _lower(agent_tool, level, _checked(reason) if reason.strip() else NO_REASON, by, None)
+
+
+def add_reason(*, agent_tool: AgentTool, reason: str, by: AbstractBaseUser) -> AgentTool:
+    """Say afterwards why a tool was lowered.
+
+    Raises:
+        AutonomyError: No reason is given, or the last change has one already.
     """
     reason = _checked(reason)
-    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="level"):
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="reason"):
         row = AgentTool.objects.select_for_update().get(pk=agent_tool.pk)
-        _check_unchanged(row.name, Level(row.level), was)
-        if row.level == level:
+        if row.reason != NO_REASON:
+            raise AutonomyError(f"The last change of {row.name} has its reason: {row.reason}")
+        row.reason = reason
+        row.save(update_fields=["reason"])
+    return row
+
+
+def lower_in_transaction(row: AgentTool, level: Level, reason: str, by_id: int | None) -> None:
+    """Write a lower level into a locked row; proposals to raise it from here become void."""
+    row.level, row.reason, row.changed_by_id = level, reason[:MAX_REASON], by_id
+    row.save(update_fields=["level", "reason", "changed_by", "changed_at"])
+    row.proposals.filter(status=LevelProposal.Status.WAITING).update(
+        status=LevelProposal.Status.VOID,
+        decided_at=database_now(),
+        decision_reason=f"{row.name} was lowered to {level.label} meanwhile.",
+    )
+
+
+def _lower(
+    agent_tool: AgentTool, level: Level, reason: str, by: AbstractBaseUser, was: Level | None
+) -> AgentTool:
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="level"):
+        freeze_authority()
+        row = AgentTool.objects.select_for_update().get(pk=agent_tool.pk)
+        now = Level(row.level)
+        _check_unchanged(row.name, now, was)
+        if now == level:
             raise AutonomyError(f"{row.name} is at {level.label} already; nothing was changed.")
-        row.level, row.reason, row.changed_by_id = level, reason, by.pk
-        row.save(update_fields=["level", "reason", "changed_by", "changed_at"])
+        if level.rank > now.rank:
+            raise AutonomyError(
+                f"{row.name} is at {now.label}; it goes up to {level.label} by a proposal that "
+                "another lead grants. Propose the raise instead."
+            )
+        lower_in_transaction(row, level, reason, by.pk)
     return row
 
 
 def give_tool(
     *, agent: Agent, name: str, level: Level, reason: str, by: AbstractBaseUser
 ) -> AgentTool:
-    """Give an agent a tool at a level.
+    """Give an agent a tool: one that writes at `approve` at most, a read at any level.
 
     Raises:
-        AutonomyError: No reason is given, or the agent has the tool.
+        AutonomyError: No reason is given, the agent has the tool, or the level takes a proposal.
         UnknownToolError: The project has no tool of this name.
     """
     reason = _checked(reason)
-    contract_for(name, agent.project_id)
+    contract = contract_for(name, agent.project_id)
+    if level.is_acting and not contract.is_read:
+        raise AutonomyError(
+            f"{name} writes, so it is given at {Level.APPROVE.label} at most; it goes up to "
+            f"{level.label} by a proposal with evidence, which another lead grants."
+        )
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="give tool"):
         row, is_new = AgentTool.objects.get_or_create(
             agent=agent,
             name=name,
-            defaults={"level": level, "reason": reason, "changed_by_id": by.pk},
+            defaults={
+                "level": level,
+                "reason": reason,
+                "changed_by_id": by.pk,
+                "contract_version": contract.version,
+            },
         )
         if not is_new:
             raise AutonomyError(f"{agent} has {name} already, at {row.get_level_display()}.")
@@ -181,6 +216,7 @@ def take_tool(*, agent_tool: AgentTool, reason: str, by: AbstractBaseUser) -> No
     """
     reason = _checked(reason)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="take tool"):
+        freeze_authority()
         AgentTool.objects.select_for_update().filter(pk=agent_tool.pk).delete()
 
 
@@ -194,6 +230,7 @@ def change_ceiling(
     """
     reason = _checked(reason)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="ceiling"):
+        freeze_authority()
         row = Agent.objects.select_for_update().get(pk=agent.pk)
         _check_unchanged(f"The ceiling of {row}", Level(row.ceiling), was)
         if row.ceiling == level:
@@ -245,6 +282,7 @@ def end_lift(*, lift: CeilingLift, reason: str, by: AbstractBaseUser) -> None:
     """
     reason = _checked(reason)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="end lift"):
+        freeze_authority()
         CeilingLift.objects.select_for_update().filter(pk=lift.pk).delete()
 
 
@@ -266,9 +304,9 @@ def _check_unchanged(what: str, now: Level, was: Level | None) -> None:
 
 def _checked(reason: str) -> str:
     reason = reason.strip()
-    if len(reason) < 3:
+    if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise AutonomyError(
-            "A change of authority needs a reason of at least 3 characters; "
-            f"this has {len(reason)}."
+            f"A change of authority needs a reason of at least {MIN_REASON} characters and "
+            f"{MAX_REASON} at most; this has {len(reason)}."
         )
-    return reason[:500]
+    return reason

@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.config import VersionConfig, config_from_json
 from agents.models import Agent, AgentTool, Level, Run, Tier, Version
 from agents.runtime.claim import num_live_workers
-from agents.tools.autonomy import EffectiveLevel, effective_level
+from agents.tools.autonomy import EffectiveLevel, effective_levels
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts, contracts_named
 from reviewdesk.people.access import DeskRequest, may
@@ -68,7 +68,7 @@ def agent_context(request: DeskRequest, agent: Agent, **extra: Any) -> dict[str,
 
 
 def given_tools(agent: Agent, config: VersionConfig | None) -> list[GivenTool]:
-    """Return the agent's tools by tier and name. Three queries."""
+    """Return the agent's tools by tier and name. At most five queries."""
     now = timezone.now()
     offered = set(config.tools) if config else set()
     found = []
@@ -76,8 +76,9 @@ def given_tools(agent: Agent, config: VersionConfig | None) -> list[GivenTool]:
     by_name = contracts_named({each.name for each in agent.tools.all()}, agent.project_id)
     for agent_tool in agent.tools.all():
         agent_tool.agent = agent
-        contract = by_name[agent_tool.name]
-        level = effective_level(agent_tool, now=now, contract=contract)
+    levels = effective_levels(list(agent.tools.all()), now=now)
+    for agent_tool in agent.tools.all():
+        contract, level = by_name[agent_tool.name], levels[agent_tool.pk]
         found.append(GivenTool(agent_tool, contract, level, contract.name in offered))
     order = list(Tier)
     return sorted(found, key=lambda each: (order.index(each.contract.tier), each.contract.name))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agents.models import Agent, AgentTool, CeilingLift, Tier
-from agents.tools.autonomy import EffectiveLevel, effective_level
+from agents.tools.autonomy import EffectiveLevel, effective_levels
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts, contracts_named
 from reviewdesk.screens.autonomy.calls import calls_since
@@ -19,6 +19,16 @@ _GROUPS = {
     Tier.WRITE_REVERSIBLE: "Writes that can be undone",
     Tier.WRITE_IRREVERSIBLE: "Writes that cannot be undone",
     Tier.MONEY: "Money",
+}
+
+
+_HELD_BY = {
+    "stop": "stopped",
+    "incident": "incident",
+    "candidate": "candidate",
+    "tier": "ceiling",
+    "agent": "agent's ceiling",
+    "tool": "no undo",
 }
 
 
@@ -42,7 +52,7 @@ class Cell:
         if self.effective is None or not self.effective.is_held_back:
             return ""
         names = [limit.name for limit in self.effective.binding]
-        return "ceiling" if "tier" in names else "agent's ceiling"
+        return next((word for name, word in _HELD_BY.items() if name in names), names[0])
 
 
 @dataclass(frozen=True)
@@ -85,12 +95,14 @@ class Matrix:
 
 
 def read_matrix(project: Project, *, now: datetime) -> Matrix:
-    """Return the project's matrix. Seven queries at most, whatever its size."""
+    """Return the project's matrix. Nine queries at most, whatever its size."""
     agents = agents_with_tools(project)
     calls = _count_calls(project, now)
+    given = [agent_tool for agent in agents for agent_tool in agent.tools.all()]
+    levels = effective_levels(given, now=now)
     by_tier: dict[Tier, list[Row]] = {tier: [] for tier in Tier}
     for contract in _tools(project, agents):
-        row = _row(contract, agents, calls, now)
+        row = _row(contract, agents, calls, levels)
         by_tier[contract.tier].append(row)
     groups = tuple(
         Group(tier, _GROUPS[tier], tuple(rows), _lifts(agents, tier, now))
@@ -117,7 +129,6 @@ def agents_with_tools(project: Project) -> list[Agent]:
         .order_by("name", "pk")
     )
     for agent in agents:
-        # So that `effective_level` finds the lifts without asking again.
         for agent_tool in agent.tools.all():
             agent_tool.agent = agent
     return agents
@@ -133,12 +144,12 @@ def _row(
     contract: ToolContract,
     agents: Sequence[Agent],
     calls: dict[tuple[str, str], tuple[int, int]],
-    now: datetime,
+    levels: dict[int, EffectiveLevel],
 ) -> Row:
     counts = [calls.get((agent.slug, contract.name), (0, 0)) for agent in agents]
     return Row(
         contract=contract,
-        cells=tuple(_cell(agent, contract, now) for agent in agents),
+        cells=tuple(_cell(agent, contract, levels) for agent in agents),
         num_calls=sum(count for count, _ in counts),
         num_failed=sum(failed for _, failed in counts),
     )
@@ -151,10 +162,9 @@ def _lifts(agents: Sequence[Agent], tier: Tier, now: datetime) -> tuple[CeilingL
     return tuple(lift for _, lift in lifts if lift.tier == tier and lift.expires_at > now)
 
 
-def _cell(agent: Agent, contract: ToolContract, now: datetime) -> Cell:
+def _cell(agent: Agent, contract: ToolContract, levels: dict[int, EffectiveLevel]) -> Cell:
     given = next((each for each in agent.tools.all() if each.name == contract.name), None)
-    level = effective_level(given, now=now, contract=contract) if given else None
-    return Cell(agent, given, level)
+    return Cell(agent, given, levels.get(given.pk) if given else None)
 
 
 def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:

@@ -1,0 +1,112 @@
+"""What is written about tools of agents, read in one query: levels, ceilings, incidents, stops."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from agents.models import KillSwitch, Level, Tier
+from agents.tools.levels import Held, Lift, Standing, Switch
+
+AUTHORITY_LOCK = 0x5245_5644_4155_5448  # "REVDAUTH"
+
+_STANDING = """
+SELECT t.id, t.level, t.reason, t.contract_version, t.candidate_since, t.candidate_why,
+    a.ceiling, a.name, a.live_version_id,
+    (SELECT json_agg(json_build_array(l.tier, l.level, l.reason, l.expires_at))
+        FROM agents_ceilinglift l WHERE l.agent_id = a.id),
+    (SELECT json_agg(json_build_array(i.number, i.title, i.ceiling) ORDER BY i.number)
+        FROM agents_incident i
+        WHERE i.project_id = a.project_id AND i.status = 'open' AND i.ceiling <> ''
+            AND (i.agent_id IS NULL OR i.agent_id = a.id) AND i.tool IN ('', t.name)),
+    (SELECT json_agg(json_build_array(k.id, k.scope, k.stops, k.reason, k.stopped_at)
+            ORDER BY k.stopped_at)
+        FROM agents_killswitch k
+        WHERE k.lifted_at IS NULL AND (
+            k.scope = 'everything'
+            OR (k.project_id = a.project_id AND (k.agent_id IS NULL OR k.agent_id = a.id)
+                AND k.tool IN ('', t.name))))
+FROM agents_agenttool t JOIN agents_agent a ON a.id = t.agent_id
+"""
+
+
+def standing_for_call(*, agent_id: int, tool: str) -> Standing | None:
+    """Return the standing of one tool, or None where the agent is not given it. One query."""
+    found = _read("WHERE t.agent_id = %s AND t.name = %s", [agent_id, tool])
+    return next(iter(found.values()), None)
+
+
+def standings(agent_tool_ids: Sequence[int]) -> dict[int, Standing]:
+    """Return the standing of each `AgentTool` by its id. One query."""
+    return _read("WHERE t.id = ANY(%s)", [list(agent_tool_ids)])
+
+
+def hold_authority() -> None:
+    """Hold authority as it is until the transaction ends: what begins an effect calls this first.
+
+    Whoever takes authority away (`freeze_authority`) waits for these transactions, and what
+    begins afterwards reads what was taken away. The lock comes before every row's. One query.
+    """
+    _lock("pg_advisory_xact_lock_shared")
+
+
+def freeze_authority() -> None:
+    """Wait for the effects that have begun, and let none begin until the transaction ends.
+
+    First in every transaction that takes authority away, before any row is locked. One query.
+    """
+    _lock("pg_advisory_xact_lock")
+
+
+def _lock(function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [AUTHORITY_LOCK])
+
+
+def _read(where: str, parameters: list[Any]) -> dict[int, Standing]:
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING + where, parameters)
+        return {row[0]: _standing(*row[1:]) for row in cursor.fetchall()}
+
+
+def _standing(
+    level: str,
+    reason: str,
+    contract_version: str,
+    candidate_since: datetime | None,
+    candidate_why: str,
+    ceiling: str,
+    agent: str,
+    live_version_id: int | None,
+    lifts: list[list[Any]] | None,
+    incidents: list[list[Any]] | None,
+    switches: list[list[Any]] | None,
+) -> Standing:
+    return Standing(
+        level=Level(level),
+        reason=reason,
+        contract_version=contract_version,
+        candidate_since=candidate_since,
+        candidate_why=candidate_why,
+        ceiling=Level(ceiling),
+        agent=agent,
+        live_version_id=live_version_id,
+        lifts=tuple(
+            Lift(Tier(tier), Level(to), why, datetime.fromisoformat(expires))
+            for tier, to, why, expires in lifts or ()
+        ),
+        incidents=tuple(
+            Held(number, title, Level(held)) for number, title, held in incidents or ()
+        ),
+        switches=tuple(
+            Switch(
+                key,
+                KillSwitch.Scope(scope),
+                KillSwitch.Stops(stops),
+                why,
+                datetime.fromisoformat(since),
+            )
+            for key, scope, stops, why, since in switches or ()
+        ),
+    )
