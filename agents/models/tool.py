@@ -127,8 +127,15 @@ class ToolDefinition(models.Model):
         return f"{self.name} {self.number}"
 
 
+@pghistory.track(
+    pghistory.UpdateEvent("breaker", condition=pghistory.AnyChange("breaker", "probe_at")),
+    exclude=["tokens", "refilled_at"],
+)
 class ToolGuard(models.Model):
-    """What the workers share about one tool of a project: its breaker and its rate of calls."""
+    """What the workers share about one tool of a project: its breaker and its rate of calls.
+
+    Every move of the breaker is kept, with who moved it where a person did.
+    """
 
     class Breaker(models.TextChoices):
         CLOSED = "closed", "closed"
