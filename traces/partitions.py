@@ -16,6 +16,7 @@ _WEEK_NS = 7 * 86_400 * 1_000_000_000
 _TO_MONDAY_NS = 3 * 86_400 * 1_000_000_000  # 1970 began on a Thursday
 _MOST_KNOWN = 1_000
 _known: set[date] = set()
+_unsure: set[date] = set()  # made in a transaction that may still be taken back
 # The default partition may hold spans of the week, from when it was too far ahead to be made.
 # The locks are those that attaching takes, in the order of those who write spans.
 _MAKE = """
@@ -52,9 +53,12 @@ def ensure_partitions(starts_ns: Iterable[int]) -> int:
     num_made = make_weeks(weeks)
     # What an outer transaction may still take back must not be remembered.
     if not connection.in_atomic_block:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known.update(weeks)
+        _unsure.difference_update(weeks)
+    elif num_made:
+        _unsure.update(weeks)
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known.update(weeks - _unsure)
     return num_made
 
 

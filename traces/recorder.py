@@ -60,24 +60,36 @@ def open_session(
     )
 
 
-def record_spans(*, session: Session, spans: list[SpanRecord]) -> None:
-    """Write spans (a span written before is replaced) and bring the session's totals up to date.
+def record_spans(
+    *, session: Session, spans: list[SpanRecord], has_totals_now: bool = False
+) -> None:
+    """Write spans (a span written before is replaced); the session's totals follow.
 
-    One transaction, a query per span and three more; the session's row stays locked to its end.
+    One transaction, a query per span and one more. The totals come a moment later, by
+    `traces.refresh`, so that a step does not wait for all the steps before it to be counted;
+    `set_status` and `has_totals_now` bring them up to date at once (two queries).
     """
     ensure_partitions(span.start_ns for span in spans)
     masker = masker_for(session.project_id)
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            for span in spans:
-                cursor.execute(_WRITE, span_row(session.pk, masker.span(span)))
-        refresh_totals([session.pk])
+    with transaction.atomic(), connection.cursor() as cursor:
+        for span in spans:
+            cursor.execute(_WRITE, span_row(session.pk, masker.span(span)))
+        if has_totals_now:
+            refresh_totals([session.pk])
+        else:
+            cursor.execute(
+                "INSERT INTO traces_totalsdue (session_id, added_at) VALUES (%s, now())",
+                [session.pk],
+            )
 
 
 def set_status(
     *, session: Session, status: Session.Status, reason: str = "", end_ns: int | None = None
 ) -> None:
-    """Set how a session stands; `end_ns` closes it (and its root span), None leaves it open."""
+    """Set how a session stands, with its totals up to date.
+
+    `end_ns` closes it (and its root span), None leaves it open.
+    """
     reason = masker_for(session.project_id).text(reason)
     session.status, session.status_reason = status, reason[:500]
     session.ended_at = from_ns(end_ns) if end_ns else None
@@ -85,6 +97,7 @@ def set_status(
     root = Span.objects.filter(session=session, kind=Span.Kind.AGENT, parent_id="")
     if end_ns is None:
         root.update(status=Span.Status.RUNNING)
+        refresh_totals([session.pk])
         return
     is_failed = status == Session.Status.FAILED
     with connection.cursor() as cursor:
