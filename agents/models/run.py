@@ -126,6 +126,7 @@ class Run(models.Model):
             models.Index(fields=["next_at"], condition=Q(status="queued"), name="run_due"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="run_leased"),
             models.Index(fields=["agent", "-created_at"], name="run_of_agent"),
+            models.Index(fields=["finished_at"], name="run_finished"),
             models.Index(
                 fields=["parked_for"],
                 condition=Q(status__in=["waiting", "needs_review"]),
