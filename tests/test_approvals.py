@@ -27,6 +27,7 @@ from tests.shop import CANCEL, make_shop_agent
 from traces.models import Session, Span
 
 INPUT = {"messages": [{"role": "user", "content": "Cancel #T1"}], "turns": []}
+NOT_HELD = timedelta(0)
 HOUR_NS = 3_600_000_000_000
 pytestmark = pytest.mark.django_db
 
@@ -106,7 +107,9 @@ def test_edit_that_does_not_fit_the_schema_changes_nothing() -> None:
 def test_rejection_is_told_with_its_message() -> None:
     with model_server([CANCEL], "I see.") as server:
         _, run, approval = park(server)
-        reject_call(approval=approval, by=make_user(), message="Ask for the reason first.")
+        reject_call(
+            approval=approval, by=make_user(), message="Ask for the reason first.", hold=NOT_HELD
+        )
         finish(run)
     told = server.requests[1]["messages"][-1]["content"]
     assert told == "Error: a person rejected this call: Ask for the reason first."
@@ -124,7 +127,7 @@ def test_rejection_needs_a_message(message: str) -> None:
 def test_rejection_stays_one_although_the_tool_became_autonomous() -> None:
     with model_server([CANCEL], "I see.") as server:
         agent, run, approval = park(server)
-        reject_call(approval=approval, by=make_user(), message="No.")
+        reject_call(approval=approval, by=make_user(), message="No.", hold=NOT_HELD)
         tool = agent.tools.get(name="cancel_pending_order")
         change_level(agent_tool=tool, level=Level.AUTONOMOUS, reason="Trusted.", by=make_user())
         finish(run)
@@ -190,7 +193,7 @@ def test_calls_of_one_answer_are_asked_for_one_by_one() -> None:
         advance(run.pk)
         second = run.approvals.exclude(pk=first.pk).get()
         assert second.status == ToolApproval.Status.WAITING
-        reject_call(approval=second, by=make_user(), message="Once is enough.")
+        reject_call(approval=second, by=make_user(), message="Once is enough.", hold=NOT_HELD)
         finish(run)
     assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
 
@@ -306,7 +309,7 @@ def test_database_lets_a_call_be_consumed_once() -> None:
 def test_rejection_outlives_the_tool_being_turned_off() -> None:
     with model_server([CANCEL], "I see.") as server:
         agent, run, approval = park(server)
-        reject_call(approval=approval, by=make_user(), message="No.")
+        reject_call(approval=approval, by=make_user(), message="No.", hold=NOT_HELD)
         tool = agent.tools.get(name="cancel_pending_order")
         change_level(agent_tool=tool, level=Level.OFF, reason="Careful.", by=make_user())
         assert finish(run).status == Run.Status.COMPLETED

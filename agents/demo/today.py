@@ -1,6 +1,7 @@
 """The demo's day: runs by the real runtime, some decided by a person, some still waiting."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -71,5 +72,5 @@ def _edit(run: Run, task: CustomerTask, by: AbstractBaseUser) -> None:
 
 def _reject(run: Run, by: AbstractBaseUser) -> None:
     message = "The customer asked for the gift card; ask again where the refund goes."
-    reject_call(approval=_waiting(run), by=by, message=message)
+    reject_call(approval=_waiting(run), by=by, message=message, hold=timedelta(0))
     advance(run.pk)

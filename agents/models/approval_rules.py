@@ -1,4 +1,4 @@
-"""What a project wants of its decisions: when two people must agree, how often reading is tested."""
+"""A project's rules of decision: when two people must agree, how often reading is tested."""
 
 from decimal import Decimal
 

@@ -1,63 +1,137 @@
-"""Deciding the calls that wait for a person. A decision is made once and consumed once."""
+"""Deciding the calls that wait for a person. A decision is made once and consumed once.
+
+Each is one transaction that locks the run, then the call. What was decided without being asked
+twice leaves after `HOLD`: until then it may be taken back, and no effect of it starts.
+"""
 
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from agents.config import content_hash
 from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
 from agents.models import Run, ToolApproval
-from agents.runtime.ending import wake_run
-from agents.runtime.hints import hint_on_commit
+from agents.outbox import tell
+from agents.runtime.open_calls import (
+    check_not_cancelled,
+    check_undecided,
+    go_on,
+    is_asked_twice,
+    locked,
+    wait_again,
+)
+from agents.runtime.votes import proposed_now, put_edit, vote
 from agents.tools.autonomy import database_now
 from agents.tools.contract import ToolContract
 from agents.tools.executor import argument_problems
 from agents.tools.registry import contract_for
 from traces.clean import clean_json, clean_text
 
+HOLD = timedelta(seconds=5)
 _CALL = ToolApproval.Kind.APPROVAL
 _SUGGESTION = ToolApproval.Kind.SUGGESTION
+_Status = ToolApproval.Status
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What a person says about a call, and under which authority."""
+
+    by: AbstractBaseUser
+    status: ToolApproval.Status
+    message: str = ""
+    is_lead: bool = False
+    hold: timedelta = HOLD
+    seen: str = ""
 
 
 def approve_call(
-    *, approval: ToolApproval, by: AbstractBaseUser, message: str = ""
+    *,
+    approval: ToolApproval,
+    by: AbstractBaseUser,
+    message: str = "",
+    is_lead: bool = False,
+    hold: timedelta = HOLD,
+    seen: str = "",
 ) -> ToolApproval:
-    """Let the call be made as proposed.
+    """Agree to the call as it stands; it is made once as many people have as it needs.
+
+    Args:
+        approval: The call; with an edit that another person agreed to, that edit is meant.
+        by: Who agrees.
+        message: Stands with the decision.
+        is_lead: Whether `by` may decide what was escalated.
+        hold: How long it may be taken back; money and what cannot be undone leave at once.
+        seen: Hash of the arguments that were shown; empty: whatever stands.
 
     Raises:
-        ApprovalError: It was only proposed.
+        ApprovalError: It was only proposed, or is not this person's to decide.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
-    return _decide(approval, by, _CALL, ToolApproval.Status.APPROVED, message)
+    return _grant(approval, _Verdict(by, _Status.APPROVED, message, is_lead, hold, seen), None)
 
 
 def edit_call(
-    *, approval: ToolApproval, by: AbstractBaseUser, arguments: dict[str, Any], message: str = ""
+    *,
+    approval: ToolApproval,
+    by: AbstractBaseUser,
+    arguments: dict[str, Any],
+    message: str = "",
+    is_lead: bool = False,
+    hold: timedelta = HOLD,
 ) -> ToolApproval:
-    """Let the call be made with other arguments.
+    """Agree to the call with other arguments; who agreed to the former ones no longer counts.
 
     Raises:
         InvalidArgumentsError: They do not fit the tool's schema.
-        ApprovalError: Nothing was changed, or it was only proposed.
+        ApprovalError: Nothing was changed, it was only proposed, or is not this person's.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
     arguments = check_edit(approval=approval, arguments=arguments)
-    return _decide(approval, by, _CALL, ToolApproval.Status.EDITED, message, arguments)
+    return _grant(approval, _Verdict(by, _Status.EDITED, message, is_lead, hold), arguments)
 
 
-def reject_call(*, approval: ToolApproval, by: AbstractBaseUser, message: str) -> ToolApproval:
+def reject_call(
+    *,
+    approval: ToolApproval,
+    by: AbstractBaseUser,
+    message: str,
+    is_lead: bool = False,
+    hold: timedelta = HOLD,
+) -> ToolApproval:
     """Refuse the call; the model is told the message.
 
     Raises:
-        ApprovalError: There is no message, or it was only proposed.
+        ApprovalError: There is no message, it was only proposed, or is not this person's.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
     if _says_nothing(message):
         raise ApprovalError("A rejection needs a message: the agent is told why.")
-    return _decide(approval, by, _CALL, ToolApproval.Status.REJECTED, message)
+    return _refuse(approval, _Verdict(by, _Status.REJECTED, message, is_lead, hold), _CALL)
+
+
+def respond_call(
+    *,
+    approval: ToolApproval,
+    by: AbstractBaseUser,
+    message: str,
+    is_lead: bool = False,
+    hold: timedelta = HOLD,
+) -> ToolApproval:
+    """Answer the agent instead of deciding: the call is not made, and the model reads the words.
+
+    Raises:
+        ApprovalError: There are no words, it was only proposed, or is not this person's.
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    if _says_nothing(message):
+        raise ApprovalError("Write what the agent is to do or ask instead; the answer is empty.")
+    return _refuse(approval, _Verdict(by, _Status.RESPONDED, message, is_lead, hold), _CALL)
 
 
 def judge_suggestion(
@@ -71,8 +145,66 @@ def judge_suggestion(
     """
     if not is_good and _says_nothing(message):
         raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
-    status = ToolApproval.Status.APPROVED if is_good else ToolApproval.Status.REJECTED
-    return _decide(approval, by, _SUGGESTION, status, message)
+    status = _Status.APPROVED if is_good else _Status.REJECTED
+    return _refuse(approval, _Verdict(by, status, message, is_lead=True), _SUGGESTION)
+
+
+def escalate_call(*, approval: ToolApproval, by: AbstractBaseUser, note: str) -> ToolApproval:
+    """Leave the call to the leads: nobody else may decide it any more, and they are told.
+
+    Raises:
+        ApprovalError: There is no note, it was only proposed, or is escalated already.
+        AlreadyDecidedError: Somebody or the clock was faster.
+    """
+    note = clean_text(note.strip())[:1000]
+    if _says_nothing(note):
+        raise ApprovalError("Say what the leads have to know; the note is empty.")
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=note, action="escalated"):
+        run, row = locked(approval)
+        _check_kind(row, _CALL)
+        check_undecided(run, row, database_now())
+        if row.escalated_at is not None:
+            raise AlreadyDecidedError(f"The call of {row.tool} is with the leads already.")
+        row.escalated_at, row.escalated_by_id = database_now(), by.pk
+        row.escalation_note = note
+        row.save(update_fields=["escalated_at", "escalated_by", "escalation_note"])
+        tell(
+            project=run.project,
+            event="approval_escalated",
+            payload={
+                "title": f"A call of {row.tool} was escalated to the leads",
+                "url": f"/p/{run.project.slug}/approvals/{row.pk}/",
+                "approval": row.pk,
+                "tool": row.tool,
+            },
+            key=f"approval:{row.pk}:escalated",
+        )
+    return row
+
+
+def take_back(*, approval: ToolApproval, by: AbstractBaseUser) -> ToolApproval:
+    """Take a decision back before it leaves: the call waits again as if nobody had decided.
+
+    Raises:
+        ApprovalError: Nobody decided it, or somebody else did.
+        AlreadyDecidedError: It has left.
+    """
+    with transaction.atomic(), pghistory.context(user=by.pk, action="taken back"):
+        run, row = locked(approval)
+        if row.status == _Status.WAITING or row.decided_by_id is None:
+            raise ApprovalError(f"The call of {row.tool} is {row.get_status_display()}.")
+        if row.decided_by_id != by.pk:
+            raise ApprovalError(f"{row.decided_by} decided this call; only they take it back.")
+        if row.leaves_at is None or row.leaves_at <= database_now() or row.consumed_at:
+            raise AlreadyDecidedError(
+                f"The decision about {row.tool} has left already: it is {row.get_status_display()}."
+            )
+        check_not_cancelled(run, row)
+        row.status, row.message = _Status.WAITING, ""
+        row.decided_by_id = row.decided_at = row.decided_arguments = row.leaves_at = None
+        row.save(update_fields=_DECISION)
+        wait_again(run)
+    return row
 
 
 def check_edit(*, approval: ToolApproval, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +219,7 @@ def check_edit(*, approval: ToolApproval, arguments: dict[str, Any]) -> dict[str
     arguments = clean_json(arguments)
     if problems := argument_problems(_contract(approval), arguments):
         raise InvalidArgumentsError(problems)
-    if arguments == approval.arguments:
+    if arguments == proposed_now(approval):
         raise ApprovalError(
             "Nothing was changed: approve the call as it is, or change an argument."
         )
@@ -100,99 +232,103 @@ def check_open(*, approval: ToolApproval) -> None:
     Raises:
         AlreadyDecidedError: Somebody or the clock was faster, or its run is being cancelled.
     """
-    _check_open(approval.run, approval, database_now())
+    check_undecided(approval.run, approval, database_now())
 
 
 def expire_approvals() -> int:
     """Mark the calls that nobody decided in time, and let their runs go on without them."""
     expired = 0
     for approval in ToolApproval.objects.filter(
-        status=ToolApproval.Status.WAITING, expires_at__lte=database_now()
+        status=_Status.WAITING, expires_at__lte=database_now()
     ).order_by("expires_at")[:200]:
         with transaction.atomic(), pghistory.context(action="expired"):
-            run, row = _locked(approval)
-            if row.status != ToolApproval.Status.WAITING:
+            run, row = locked(approval)
+            if row.status != _Status.WAITING:
                 continue
-            row.status, row.decided_at = ToolApproval.Status.EXPIRED, database_now()
+            row.status, row.decided_at = _Status.EXPIRED, database_now()
             row.save(update_fields=["status", "decided_at"])
-            _wake(run)
+            go_on(run, row.decided_at)
             expired += 1
     return expired
 
 
-def _decide(
-    approval: ToolApproval,
-    by: AbstractBaseUser,
-    kind: ToolApproval.Kind,
-    status: ToolApproval.Status,
-    message: str,
-    edited: dict[str, Any] | None = None,
+_DECISION = ["status", "message", "decided_arguments", "decided_by", "decided_at", "leaves_at"]
+
+
+def _grant(
+    approval: ToolApproval, verdict: _Verdict, edited: dict[str, Any] | None
 ) -> ToolApproval:
-    message = clean_text(message.strip())[:1000]
-    with (
-        transaction.atomic(),
-        pghistory.context(user=by.pk, reason=message, action=str(status)),
-    ):
-        run, row = _locked(approval)
-        if row.kind != kind:
-            raise ApprovalError(_of_other_kind(row))
-        now = database_now()
-        _check_open(run, row, now)
-        row.status, row.message, row.decided_arguments = status, message, edited
-        if kind is _CALL and status is ToolApproval.Status.APPROVED:
-            row.decided_arguments = row.arguments
-        row.decided_by_id, row.decided_at = by.pk, now
-        row.save(
-            update_fields=["status", "message", "decided_arguments", "decided_by", "decided_at"]
-        )
-        if kind is _CALL:
-            _wake(run)
+    """Write a person's yes; with as many as are needed the call is granted."""
+    message, by = clean_text(verdict.message.strip())[:1000], verdict.by
+    context = pghistory.context(user=by.pk, reason=message, action=str(verdict.status))
+    with transaction.atomic(), context:
+        run, row = locked(approval)
+        now = _check(run, row, verdict, _CALL)
+        arguments = proposed_now(row) if edited is None else edited
+        if verdict.seen and verdict.seen != content_hash(arguments):
+            raise AlreadyDecidedError(
+                f"Somebody changed what {row.tool} would do meanwhile: read it again, then decide."
+            )
+        if edited is not None:
+            put_edit(run=run, row=row, arguments=edited)
+        if row.num_needed > 1 and not vote(
+            run=run, row=row, arguments=arguments, by=by, message=message
+        ):
+            return row
+        is_as_asked = arguments == row.arguments
+        row.status = _Status.APPROVED if is_as_asked else _Status.EDITED
+        row.decided_arguments = arguments
+        _close(run, row, verdict, message, now, is_held=not is_asked_twice(row))
     return row
 
 
-def _check_open(run: Run, row: ToolApproval, now: datetime) -> None:
-    if row.status != ToolApproval.Status.WAITING:
-        raise AlreadyDecidedError(_who_was_faster(row))
-    if row.expires_at and row.expires_at <= now:
-        raise AlreadyDecidedError(
-            f"The call of {row.tool} has expired at {row.expires_at:%H:%M} UTC: nobody decided "
-            "in time. It was not made."
-        )
-    if row.kind == _CALL and run.cancel_requested_at:
-        raise AlreadyDecidedError(
-            f"The run is {run.error or 'cancelled'}: the call of {row.tool} is not made."
-        )
+def _refuse(approval: ToolApproval, verdict: _Verdict, kind: ToolApproval.Kind) -> ToolApproval:
+    message, by = clean_text(verdict.message.strip())[:1000], verdict.by
+    context = pghistory.context(user=by.pk, reason=message, action=str(verdict.status))
+    with transaction.atomic(), context:
+        run, row = locked(approval)
+        now = _check(run, row, verdict, kind)
+        row.status, row.decided_arguments = verdict.status, None
+        _close(run, row, verdict, message, now, is_held=kind is _CALL)
+    return row
 
 
-def _locked(approval: ToolApproval) -> tuple[Run, ToolApproval]:
-    # The run first, as the worker does: the same order everywhere cannot deadlock.
-    run = (
-        Run.objects.select_for_update(of=("self",))
-        .select_related("session")
-        .get(pk=approval.run_id)
-    )
-    return run, ToolApproval.objects.select_for_update().get(pk=approval.pk)
-
-
-def _wake(run: Run) -> None:
-    if run.status == Run.Status.WAITING:
-        wake_run(run)
-        hint_on_commit()
-
-
-def _of_other_kind(row: ToolApproval) -> str:
+def _close(
+    run: Run,
+    row: ToolApproval,
+    verdict: _Verdict,
+    message: str,
+    now: datetime,
+    *,
+    is_held: bool,
+) -> None:
+    row.message, row.decided_by_id, row.decided_at = message, verdict.by.pk, now
+    if is_held and verdict.hold and not row.is_canary:
+        row.leaves_at = now + verdict.hold
+    row.save(update_fields=_DECISION)
     if row.kind == _CALL:
-        return f"The call of {row.tool} waits for a decision: approve, edit or reject it."
-    return f"The call of {row.tool} was only proposed: judge it good or bad; it is never made."
+        go_on(run, row.leaves_at or now)
 
 
-def _who_was_faster(row: ToolApproval) -> str:
-    status = row.get_status_display()
-    if row.decided_by:
-        return (
-            f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
+def _check(run: Run, row: ToolApproval, verdict: _Verdict, kind: ToolApproval.Kind) -> datetime:
+    _check_kind(row, kind)
+    now = database_now()
+    check_undecided(run, row, now)
+    if row.escalated_at is not None and not verdict.is_lead:
+        raise ApprovalError(
+            f"The call of {row.tool} was escalated by {row.escalated_by}: a lead decides it."
         )
-    return f"The call of {row.tool} is {status} already; nothing was changed."
+    return now
+
+
+def _check_kind(row: ToolApproval, kind: ToolApproval.Kind) -> None:
+    if row.kind == kind:
+        return
+    if row.kind == _CALL:
+        text = f"The call of {row.tool} waits for a decision: approve, edit or reject it."
+    else:
+        text = f"The call of {row.tool} was only proposed: judge it good or bad; it is never made."
+    raise ApprovalError(text)
 
 
 def _says_nothing(message: str) -> bool:

@@ -6,10 +6,23 @@ from typing import Any
 
 from agents.config import config_from_json, content_hash
 from agents.models import Level, Run, Step, ToolApproval
+from agents.outbox import tell
+from agents.runtime.approval_rules import people_needed
 from agents.runtime.journal import CallTool
 from agents.tools.autonomy import EffectiveLevel
 from agents.tools.contract import ToolContract
 from agents.tools.executor import argument_problems
+
+# What the model is told of a call that was not made; nobody refused one that expired.
+_NOT_MADE = {
+    ToolApproval.Status.REJECTED: "a person rejected this call: {}",
+    ToolApproval.Status.RESPONDED: (
+        "this call was not made; a person read it and answers you instead: {}"
+    ),
+    ToolApproval.Status.EXPIRED: (
+        "nobody decided in time whether this call may be made, so it was not made"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -21,11 +34,13 @@ class Decision:
             back.
         arguments: What may run now, once; None where nothing may.
         refusal: What the model is told where nothing may run.
+        leaves_at: Until then somebody may take the decision back, and it counts as `waiting`.
     """
 
     status: ToolApproval.Status
     arguments: dict[str, Any] | None = None
     refusal: str = ""
+    leaves_at: datetime | None = None
 
 
 def make_approval(
@@ -37,9 +52,15 @@ def make_approval(
     kind: ToolApproval.Kind,
     now: datetime,
 ) -> ToolApproval:
-    """Return the row that asks people about a call; it is saved with its step."""
+    """Return the row that asks people about a call; it is saved with its step.
+
+    Whoever wants to know that a call waits is told in the same transaction.
+    """
     is_approval = kind is ToolApproval.Kind.APPROVAL
     minutes = config_from_json(run.version.config).limits.approval_minutes
+    asked_hash = content_hash(arguments)
+    if is_approval:
+        _tell_waiting(run, contract, f"{asked_hash[:12]}:{now.isoformat()}")
     return ToolApproval(
         run=run,
         kind=kind,
@@ -49,9 +70,12 @@ def make_approval(
         level=level.level,
         contract_hash=contract.policy_hash,
         arguments=arguments,
-        arguments_hash=content_hash(arguments),
+        arguments_hash=asked_hash,
         why=level.why[:300],
         expires_at=now + timedelta(minutes=minutes) if is_approval else None,
+        num_needed=people_needed(run=run, contract=contract, arguments=arguments)
+        if is_approval
+        else 1,
     )
 
 
@@ -63,11 +87,10 @@ def take_decision(
     status = ToolApproval.Status(approval.status)
     if status is ToolApproval.Status.WAITING:
         return Decision(status)
-    if status is ToolApproval.Status.REJECTED:
-        return Decision(status, None, f"a person rejected this call: {approval.message}")
-    if status is ToolApproval.Status.EXPIRED:
-        text = "nobody decided in time whether this call may be made, so it was not made"
-        return Decision(status, None, text)
+    if approval.leaves_at is not None and approval.leaves_at > now:
+        return Decision(ToolApproval.Status.WAITING, leaves_at=approval.leaves_at)
+    if status in _NOT_MADE:
+        return Decision(status, None, _NOT_MADE[status].format(approval.message))
     if problem := _binding_problem(approval, action, contract, level):
         void_approval(approval.step, problem)
         return Decision(ToolApproval.Status.VOID, None, f"the approval is void: {problem}")
@@ -86,6 +109,20 @@ def void_approval(step: Step, reason: str) -> None:
     )
 
 
+def _tell_waiting(run: Run, contract: ToolContract, key: str) -> None:
+    tell(
+        project=run.project,
+        event="approval_waiting",
+        payload={
+            "title": f"{run.agent.name} waits for approval of {contract.name}",
+            "url": f"/p/{run.project.slug}/approvals/?run={run.pk}",
+            "run": str(run.pk),
+            "tool": contract.name,
+        },
+        key=f"approval_waiting:{run.pk}:{contract.name}:{key}",
+    )
+
+
 def _binding_problem(
     approval: ToolApproval, action: CallTool, contract: ToolContract, level: EffectiveLevel
 ) -> str:
@@ -95,6 +132,8 @@ def _binding_problem(
         return "it was used already"
     if approval.tool != contract.name or approval.tool_version != contract.version:
         return f"{contract.name} is at version {contract.version} now"
+    if approval.contract_hash and approval.contract_hash != contract.policy_hash:
+        return f"the contract of {contract.name} was changed after the call was asked for"
     if approval.arguments_hash != content_hash(action.arguments):
         return "the arguments are not the ones that were asked for"
     if problem := _decision_problem(approval, contract):
