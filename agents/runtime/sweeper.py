@@ -14,6 +14,7 @@ from agents.runtime.claim import (
     take_back_lost_runs,
 )
 from agents.runtime.hints import send_hint
+from agents.schedules import start_due_schedules
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
 from traces.repricing import advance_repricings
@@ -27,6 +28,7 @@ def sweep() -> None:
     take_back_from_dead_neighbours()
     take_back_lost_runs()
     expire_approvals()
+    start_due_schedules()
     settle_finished()
     advance_repricings()
     # Without a worker hints would only pile up; one that comes is hinted at within a second.
