@@ -36,6 +36,8 @@ class Environment:
         openai_base_url: Base URL of that endpoint, or empty for the client's default.
         account: Account of the embedded PostgreSQL when reviewdesk runs as root.
         demo_model_url: Base URL of the scripted demo model, given by the supervisor, or empty.
+        secrets_folder: Where a secret may lie as a file of its name.
+        tool_modules: Modules to import at the start: they register function tools.
     """
 
     port: int
@@ -47,6 +49,8 @@ class Environment:
     openai_base_url: str
     account: str
     demo_model_url: str
+    secrets_folder: Path
+    tool_modules: tuple[str, ...]
 
     @property
     def is_embedded(self) -> bool:
@@ -65,10 +69,11 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     Raises:
         BadEnvironmentError: A value cannot be used.
     """
-    home = variables.get("REVIEWDESK_HOME", "") or str(CHECKOUT / ".reviewdesk")
+    home = Path(variables.get("REVIEWDESK_HOME", "") or CHECKOUT / ".reviewdesk")
+    home = home.expanduser().absolute()
     return Environment(
         port=_port(variables.get("REVIEWDESK_PORT", "") or "8000"),
-        home=Path(home).expanduser().absolute(),
+        home=home,
         has_demo=_flag("REVIEWDESK_DEMO", variables.get("REVIEWDESK_DEMO", "") or "1"),
         database_url=_database_url(variables.get("DATABASE_URL", "")),
         broker_url=_url(
@@ -80,6 +85,8 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         ),
         account=variables.get("REVIEWDESK_ACCOUNT", "") or "nobody",
         demo_model_url=variables.get("REVIEWDESK_DEMO_MODEL_URL", ""),
+        secrets_folder=Path(variables.get("REVIEWDESK_SECRETS", "") or home / "secrets"),
+        tool_modules=_modules(variables.get("REVIEWDESK_TOOLS", "")),
     )
 
 
@@ -94,6 +101,17 @@ def _port(value: str) -> int:
             f"REVIEWDESK_PORT is {value!r}; it must be a number from 1 to 65535, such as 8000."
         )
     return int(value)
+
+
+def _modules(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise BadEnvironmentError(
+                f"REVIEWDESK_TOOLS names {name!r}, which is no module; write modules by their "
+                "dotted names with commas between, such as warehouse.tools."
+            )
+    return names
 
 
 def _flag(name: str, value: str) -> bool:

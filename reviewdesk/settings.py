@@ -120,6 +120,10 @@ CELERY_TIMEZONE = "UTC"
 # Who is mailed about an event: `agents` knows no roles, so it asks this function.
 MAIL_RECIPIENTS = "reviewdesk.people.mailing.recipients"
 
+# Tools outside: where secrets lie as files, and which modules register function tools.
+SECRETS_FOLDER = ENVIRONMENT.secrets_folder
+TOOL_MODULES = ENVIRONMENT.tool_modules
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -130,6 +130,11 @@ class ToolContract:
         return self.kind is ToolKind.DATABASE
 
     @property
+    def has_lookup(self) -> bool:
+        """Say whether the tool can tell what became of a key (see `outside.look_up`)."""
+        return self.lookup is not None or bool(self.request.get("lookup"))
+
+    @property
     def policy_hash(self) -> str:
         """Return the SHA-256 (hex) of all that a decision about a call binds to."""
         return content_hash(

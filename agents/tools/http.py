@@ -1,0 +1,358 @@
+"""One attempt at an HTTP tool: the request made from the arguments, and its answer judged.
+
+The `request` of such a contract:
+
+- `method`, `url` (the server's base, without slash at the end) and `path` with `{argument}`s;
+- `places`: `{argument: {"in": "path" | "query" | "header" | "body" | "whole", "name": str}}`,
+  `body` being a property of the JSON body and `whole` the body itself;
+- `form`: true where the body is form-encoded;
+- `key`: `{"in": "header" | "query" | "body", "name": str}`, where the effect key goes;
+- `lookup`: a path with `{key}` that answers GET with what became of a key, 404 for nothing.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from agents.errors import HostRefusedError, ToolUnavailableError
+from agents.tools.connections import Attempt, GuardedTransport, unavailable
+from agents.tools.contract import ToolError
+from agents.tools.hosts import HostRules
+
+MAX_REDIRECTS = 3
+MAX_ANSWER = 1_000_000
+MAX_WORDS = 500
+MAX_WAIT_SECONDS = 3600.0
+# Answers that promise nothing was done: RFC 6585 (429), RFC 8470 (425).
+_NOT_DONE = {425, 429}
+_MAY_REPEAT = {408, 425, 429}
+_Primitive = str | int | float | bool | None
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered, read whole.
+
+    Attributes:
+        is_whole: Whether the body fitted; else it is cut.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_whole: bool
+
+    @property
+    def is_success(self) -> bool:
+        """Say whether it is a 2xx."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who calls: the hosts it may reach, and the headers (with secrets) of its first host.
+
+    Attributes:
+        what: The tool or source, for messages.
+        headers: Sent to the first origin alone, never after a redirect elsewhere.
+    """
+
+    what: str
+    rules: HostRules
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def call(
+    *,
+    sender: Sender,
+    request: dict[str, Any],
+    arguments: dict[str, Any],
+    effect_key: str,
+    timeout_seconds: float,
+) -> Any:
+    """Do the call once, and return its result as JSON.
+
+    Raises:
+        ToolError: It was refused for good, in the server's words.
+        ToolUnavailableError: It may be repeated.
+    """
+    attempt = Attempt(timeout_seconds)
+    prepared = _prepared(request, arguments, effect_key)
+    answer = send(sender, prepared, attempt)
+    return _result(sender.what, answer, is_keyed="key" in request, method=prepared.method)
+
+
+def look_up(
+    *, sender: Sender, request: dict[str, Any], effect_key: str, timeout_seconds: float
+) -> dict[str, Any] | None:
+    """Return `{"result": JSON}` of an effect key, or None where it never arrived.
+
+    Raises:
+        ToolError: The server does not say.
+        ToolUnavailableError: It may be asked again.
+    """
+    path = request["lookup"].replace("{key}", quote(effect_key, safe=""))
+    prepared = _Prepared("GET", httpx2.URL(request["url"] + path))
+    answer = send(sender, prepared, Attempt(timeout_seconds))
+    if answer.status in {404, 410}:
+        return None
+    return {"result": _result(sender.what, answer, is_keyed=False, method="GET")}
+
+
+def fetch(*, sender: Sender, url: str, timeout_seconds: float, max_bytes: int) -> bytes:
+    """Return what an address answers a GET with.
+
+    Raises:
+        HostRefusedError: It may not be reached.
+        ToolError: It answered with an error, or with too much.
+        ToolUnavailableError: It may be asked again.
+    """
+    prepared = _Prepared("GET", _url(url))
+    answer = send(sender, prepared, Attempt(timeout_seconds), max_bytes=max_bytes)
+    if not answer.is_success:
+        raise ToolError(f"{sender.what} answered {_status(answer.status)}: {_words(answer)}")
+    if not answer.is_whole:
+        raise ToolError(f"{sender.what} answered with more than {max_bytes:,} bytes.")
+    return answer.body
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    method: str
+    url: httpx2.URL
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+
+def send(
+    sender: Sender, prepared: _Prepared, attempt: Attempt, *, max_bytes: int = MAX_ANSWER
+) -> Answer:
+    """Send a request, follow at most three redirects, and read the answer.
+
+    Raises:
+        HostRefusedError: An address on the way may not be reached.
+        ToolError: A redirect cannot be followed.
+        ToolUnavailableError: The connection failed or took too long.
+    """
+    transport = GuardedTransport(sender.rules, attempt)
+    headers = {**sender.headers, **prepared.headers}
+    with httpx2.Client(transport=transport, trust_env=False, headers=_HEADERS) as client:
+        for _ in range(MAX_REDIRECTS + 1):
+            answer, location = _exchange(client, sender, prepared, headers, attempt, max_bytes)
+            if location is None:
+                return answer
+            previous = prepared
+            prepared = _redirected(sender.what, previous, answer.status, location)
+            if _origin(prepared.url) != _origin(previous.url):
+                headers = dict(prepared.headers)
+    raise ToolError(f"{sender.what} redirects more than {MAX_REDIRECTS} times.")
+
+
+_HEADERS = {
+    "User-Agent": "reviewdesk",
+    "Accept": "application/json, */*;q=0.5",
+    # A packed answer may unfold to any size.
+    "Accept-Encoding": "identity",
+}
+
+
+def _exchange(
+    client: httpx2.Client,
+    sender: Sender,
+    prepared: _Prepared,
+    headers: Mapping[str, str],
+    attempt: Attempt,
+    max_bytes: int,
+) -> tuple[Answer, str | None]:
+    try:
+        with client.stream(
+            prepared.method, prepared.url, headers=headers, content=prepared.content or None
+        ) as response:
+            body, is_whole = _read(response, max_bytes)
+            answer = Answer(response.status_code, response.headers, body, is_whole)
+    except httpx2.HTTPError as error:
+        raise unavailable(sender.what, error, attempt) from error
+    location = answer.headers.get("location") if answer.status in _REDIRECTS else None
+    return answer, location
+
+
+def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
+    parts, size = [], 0
+    for chunk in response.iter_raw():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            return b"".join(parts)[:max_bytes], False
+    return b"".join(parts), True
+
+
+def _redirected(what: str, sent: _Prepared, status: int, location: str) -> _Prepared:
+    """Return the request that follows a redirect (RFC 9110, 15.4)."""
+    target = _url(location, base=sent.url)
+    if sent.url.scheme == "https" and target.scheme != "https":
+        raise ToolError(f"{what} redirects from https to {target.scheme}; that is not followed.")
+    if sent.method in {"GET", "HEAD"} or status in {307, 308}:
+        return _Prepared(sent.method, target, sent.headers, sent.content)
+    if status == HTTPStatus.SEE_OTHER:
+        return _Prepared("GET", target)
+    raise ToolError(
+        f"{what} answered {sent.method} with a redirect ({status}) that would turn it into "
+        "another request; that is not followed."
+    )
+
+
+def _origin(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
+def _prepared(request: dict[str, Any], arguments: dict[str, Any], effect_key: str) -> _Prepared:
+    method, path = request["method"], request["path"]
+    query: list[tuple[str, _Primitive]] = []
+    headers: dict[str, str] = {}
+    body: Any = None
+    places = dict(request.get("places", {}))
+    values = dict(arguments)
+    if key := request.get("key"):
+        places["\0key"], values["\0key"] = key, effect_key
+    for argument, value in values.items():
+        place = places.get(argument)
+        if place is None or value is None:
+            continue
+        where, name = place["in"], place["name"]
+        if where == "path":
+            path = path.replace(f"{{{name}}}", _path_text(argument, value))
+        elif where == "query":
+            query += [(name, _text(each)) for each in (value if _is_list(value) else [value])]
+        elif where == "header":
+            headers[name] = _header_text(argument, value)
+        elif where == "whole":
+            body = value
+        else:
+            body = {**(body or {}), name: value}
+    content = _content(body, headers, is_form=bool(request.get("form")))
+    url = _url(request["url"] + path)
+    return _Prepared(method, url.copy_merge_params(query) if query else url, headers, content)
+
+
+def _content(body: Any, headers: dict[str, str], *, is_form: bool) -> bytes:
+    if body is None:
+        return b""
+    if is_form and isinstance(body, dict):
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return str(httpx2.QueryParams({key: _text(body[key]) for key in body})).encode()
+    headers["Content-Type"] = "application/json"
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+def _path_text(argument: str, value: Any) -> str:
+    """Return a path segment: it may hold anything but be empty or walk up."""
+    text = _text(value)
+    if text in {"", ".", ".."}:
+        raise ToolError(f"{argument}: {text!r} cannot be part of the address.")
+    return quote(text, safe="")
+
+
+def _header_text(argument: str, value: Any) -> str:
+    text = _text(value)
+    if not (text.isascii() and text.isprintable()):
+        raise ToolError(f"{argument}: only printable ASCII can be sent in a header.")
+    return text
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
+    try:
+        return base.join(text) if base else httpx2.URL(text)
+    except httpx2.InvalidURL as error:
+        raise HostRefusedError(f"{text[:200]!r} is no address: {error}.") from error
+
+
+def _result(what: str, answer: Answer, *, is_keyed: bool, method: str) -> Any:
+    if answer.is_success:
+        return _success(what, answer, is_read=method in {"GET", "HEAD"})
+    text = f"{what} answered {_status(answer.status)}: {_words(answer)}"
+    retry_after = _retry_after(answer.headers.get("retry-after"))
+    # The Idempotency-Key draft answers 409 while the first attempt is still at work.
+    is_at_work = is_keyed and answer.status == HTTPStatus.CONFLICT and retry_after is not None
+    if answer.status >= 500 or answer.status in _MAY_REPEAT or is_at_work:
+        is_sent = answer.status not in _NOT_DONE
+        raise ToolUnavailableError(text, retry_after, is_sent=is_sent)
+    raise ToolError(text)
+
+
+def _success(what: str, answer: Answer, *, is_read: bool) -> Any:
+    """Return a success's JSON or text; one that cannot be read is still a success of a write."""
+    if not answer.body:
+        return None
+    problem = ""
+    if not answer.is_whole:
+        problem = f"its answer is longer than {MAX_ANSWER:,} bytes"
+    elif answer.headers.get("content-encoding", "identity") != "identity":
+        problem = "its answer is packed, which was not asked for"
+    elif (found := _json_or_text(answer)) is not None:
+        return found["value"]
+    else:
+        problem = "its answer is neither JSON nor text"
+    if is_read:
+        raise ToolError(f"{what} was read, but {problem}.")
+    return {"note": f"{what} did it, but {problem}; the answer was left out."}
+
+
+def _json_or_text(answer: Answer) -> dict[str, Any] | None:
+    try:
+        text = answer.body.decode()
+    except UnicodeDecodeError:
+        return None
+    try:
+        return {"value": json.loads(text)}
+    except (ValueError, RecursionError):
+        return None if "\0" in text else {"value": text}
+
+
+def _words(answer: Answer) -> str:
+    """Return the server's own words about an error, shortened."""
+    found = _json_or_text(answer)
+    value = found["value"] if found else "(no text)"
+    if isinstance(value, dict):
+        for key in ("detail", "message", "error_description", "error", "title", "errors"):
+            if value.get(key):
+                value = value[key]
+                break
+    text = " ".join(_text(value).split())
+    return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return the seconds that `Retry-After` asks for, given as seconds or as a date."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), MAX_WAIT_SECONDS) if seconds == seconds else None

@@ -1,0 +1,194 @@
+"""One attempt at a tool outside of our database: a function of ours, HTTP, or an MCP server.
+
+Called outside any transaction. What comes back is clean JSON in which no secret stands.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connections
+
+from agents.errors import ToolSourceError, ToolUnavailableError
+from agents.models import ToolSource
+from agents.tools import http, mcp
+from agents.tools.contract import ToolContract, ToolError, ToolKind
+from agents.tools.secrets import Secrets, read_secrets
+from agents.tools.sources import endpoint_of
+from traces.clean import clean_json
+
+
+@dataclass(frozen=True)
+class OutsideCall:
+    """What a function tool is told of the call it does.
+
+    Attributes:
+        effect_key: The same at every attempt of the same call; pass it on where a service takes
+            an idempotency key.
+        secrets: The values of the secrets that the contract names.
+        deadline: `time.monotonic()` at which the attempt must be over; afterwards its result is
+            not waited for any more.
+    """
+
+    effect_key: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deadline: float = 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how long the attempt may still take, at least 0."""
+        return max(self.deadline - time.monotonic(), 0.0)
+
+
+def perform(
+    *,
+    contract: ToolContract,
+    arguments: dict[str, Any],
+    effect_key: str,
+    project_id: int,
+    timeout_seconds: float,
+) -> Any:
+    """Do one attempt of a call that does not commit with its step, and return its result.
+
+    Args:
+        contract: Of the kind `FUNCTION`, `HTTP` or `MCP`.
+        arguments: They fit the contract's schema.
+        effect_key: The same at every attempt.
+        project_id: Whose source it is.
+        timeout_seconds: For connecting, sending and reading together.
+
+    Raises:
+        ToolError: Refused or failed for good, in words for the model.
+        ToolUnavailableError: The same call may be repeated.
+        TypeError: The tool is done in our own database.
+    """
+    if contract.withdrawn:
+        raise ToolError(f"{contract.withdrawn}.")
+    secrets = Secrets()
+    try:
+        if contract.kind is ToolKind.FUNCTION:
+            secrets = read_secrets(contract.policy.secrets)
+            result = _call_function(contract, arguments, effect_key, secrets, timeout_seconds)
+        else:
+            source = _source(contract, project_id)
+            secrets = read_secrets(endpoint_of(source).secret_names)
+            result = _call_source(contract, source, secrets, arguments, effect_key, timeout_seconds)
+    except (ToolError, ToolUnavailableError, ToolSourceError) as error:
+        raise _masked(error, secrets) from None
+    return secrets.mask(clean_json(result))
+
+
+def look_up(*, contract: ToolContract, effect_key: str, project_id: int) -> dict[str, Any] | None:
+    """Return what became of an effect key: `{"result": JSON}`, or None where it never arrived.
+
+    Raises:
+        ToolError: The tool does not say.
+        ToolUnavailableError: It may be asked again.
+        TypeError: The tool has no lookup (see `ToolContract.has_lookup`).
+    """
+    seconds = contract.policy.time_limit_seconds
+    secrets = Secrets()
+    try:
+        if contract.lookup is not None:
+            secrets = read_secrets(contract.policy.secrets)
+            call = OutsideCall(effect_key, secrets.values, time.monotonic() + seconds)
+            found = _in_time(contract.name, lambda: contract.lookup(call), seconds)
+        elif contract.kind is ToolKind.HTTP and contract.has_lookup:
+            endpoint = endpoint_of(_source(contract, project_id))
+            secrets = read_secrets(endpoint.secret_names)
+            found = http.look_up(
+                sender=endpoint.sender(contract.name, secrets),
+                request=contract.request,
+                effect_key=effect_key,
+                timeout_seconds=seconds,
+            )
+        else:
+            raise TypeError(f"{contract.name} cannot say what became of a key.")
+    except (ToolError, ToolUnavailableError, ToolSourceError) as error:
+        raise _masked(error, secrets) from None
+    cleaned: dict[str, Any] | None = secrets.mask(clean_json(found))
+    return cleaned
+
+
+def _call_function(
+    contract: ToolContract,
+    arguments: dict[str, Any],
+    effect_key: str,
+    secrets: Secrets,
+    seconds: float,
+) -> Any:
+    function = contract.function
+    if function is None:
+        raise TypeError(f"{contract.name} has no function.")
+    call = OutsideCall(effect_key, secrets.values, time.monotonic() + seconds)
+    return _in_time(contract.name, lambda: function(call, **arguments), seconds)
+
+
+def _call_source(
+    contract: ToolContract,
+    source: ToolSource,
+    secrets: Secrets,
+    arguments: dict[str, Any],
+    effect_key: str,
+    seconds: float,
+) -> Any:
+    endpoint = endpoint_of(source)
+    if contract.kind is ToolKind.HTTP:
+        return http.call(
+            sender=endpoint.sender(contract.name, secrets),
+            request=contract.request,
+            arguments=arguments,
+            effect_key=effect_key,
+            timeout_seconds=seconds,
+        )
+    if contract.kind is ToolKind.MCP:
+        return mcp.call(
+            endpoint=endpoint,
+            secrets=secrets,
+            request=contract.request,
+            arguments=arguments,
+            effect_key=effect_key,
+            timeout_seconds=seconds,
+        )
+    raise TypeError(f"{contract.name} is done in our own database.")
+
+
+def _source(contract: ToolContract, project_id: int) -> ToolSource:
+    source = ToolSource.objects.filter(pk=contract.source_id or 0, project_id=project_id).first()
+    if source is None:
+        raise ToolError(f"The source of {contract.name} is gone.")
+    if not source.is_on:
+        raise ToolError(f"{source.name}, which {contract.name} is of, is turned off.")
+    return source
+
+
+def _in_time(name: str, function: Any, seconds: float) -> Any:
+    """Return what a function returns; after its time it is left alone on its thread."""
+    outcome: dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            outcome["result"] = function()
+        except BaseException as error:  # noqa: BLE001 it is raised again, where it is waited for
+            outcome["error"] = error
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work, name=f"tool {name}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise ToolUnavailableError(f"{name} did not answer within {seconds:g} s.")
+    if error := outcome.get("error"):
+        raise error
+    return outcome["result"]
+
+
+def _masked(error: Exception, secrets: Secrets) -> Exception:
+    """Return the error with no secret in its words; one of the source is final for the model."""
+    text = secrets.mask(str(error))
+    if isinstance(error, ToolUnavailableError):
+        return ToolUnavailableError(text, error.retry_after, is_sent=error.is_sent)
+    return ToolError(text)
