@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import JSONField, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
 from agents.errors import StopError
@@ -147,9 +147,9 @@ def parked_runs(switch: KillSwitch) -> QuerySet[Run]:
         found = found.filter(agent_id=switch.agent_id)
     if switch.tool:
         asked = Step.objects.filter(run=OuterRef("pk"), kind=Step.Kind.MODEL).order_by("-index")
-        found = found.annotate(asked=Subquery(asked.values("response__tool_calls")[:1])).filter(
-            asked__contains=[{"name": switch.tool}]
-        )
+        found = found.annotate(
+            asked=Subquery(asked.values("response__tool_calls")[:1], output_field=JSONField())
+        ).filter(asked__contains=[{"name": switch.tool}])
     return found
 
 

@@ -1,0 +1,266 @@
+"""Taking back a call that was made at `act_with_undo`, within its window."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pghistory
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.urls import reverse
+
+from agents.errors import ToolUnavailableError, UndoError
+from agents.models import AgentTool, Effect, Run, Step, UndoableCall
+from agents.outbox import tell
+from agents.runtime.undo_trace import note_undo
+from agents.tools.autonomy import database_now
+from agents.tools.contract import ToolContract, ToolError
+from agents.tools.executor import argument_problems, execute
+from agents.tools.outside import perform
+from agents.tools.registry import UnknownToolError, contract_for
+
+MAX_REASON = 1000
+# An attempt that ended no sooner than this after its time limit has ended without a word.
+_MARGIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class _Undo:
+    """What is needed to take a call back."""
+
+    call: UndoableCall
+    contract: ToolContract
+    effect_key: str
+
+
+def offer_undo(
+    *,
+    run: Run,
+    step: Step,
+    contract: ToolContract,
+    arguments: dict[str, Any],
+    result: Any,
+    now: datetime,
+) -> UndoableCall | None:
+    """Note that a call was made that may be taken back, and announce it.
+
+    Called in the transaction that stores the result of a call made at `act_with_undo`. None where
+    nothing can be taken back: a read, or a tool without an undo tool.
+    """
+    if contract.is_read or not contract.policy.undo_tool:
+        return None
+    agent_tool = AgentTool.objects.filter(agent_id=run.agent_id, name=contract.name).first()
+    if agent_tool is None:
+        return None
+    call = UndoableCall.objects.create(
+        run=run,
+        step=step,
+        agent_tool=agent_tool,
+        undo_tool=contract.policy.undo_tool,
+        undo_arguments=undo_arguments(contract, arguments, result, effect_key_of(step)),
+        until=now + timedelta(minutes=contract.policy.undo_minutes),
+    )
+    payload = {
+        "title": f"{contract.name} was called; it may be undone until {call.until:%H:%M} UTC.",
+        "url": reverse("sessions:detail", args=[run.project.slug, run.session_id]),
+        "call": call.pk,
+    }
+    tell(
+        project=run.project, event="call_made_with_undo", payload=payload, key=f"undoable:{call.pk}"
+    )
+    return call
+
+
+def undo_arguments(
+    contract: ToolContract, arguments: dict[str, Any], result: Any, effect_key: str
+) -> dict[str, Any]:
+    """Return the arguments of the undo call, as the contract's policy maps them.
+
+    A path is `arguments.NAME…`, `result.NAME…` or `call.effect_key`; anything else, and what a
+    path does not lead to, is taken as it is or left out.
+    """
+    known = {"arguments": arguments, "result": result, "call": {"effect_key": effect_key}}
+    mapped: dict[str, Any] = {}
+    for name, path in contract.policy.undo_arguments.items():
+        root, *parts = path.split(".") if isinstance(path, str) else [""]
+        if root not in known or not parts:
+            mapped[name] = path
+            continue
+        found = _follow(known[root], parts)
+        if found is not None:
+            mapped[name] = found
+    return mapped
+
+
+def effect_key_of(step: Step) -> str:
+    """Return the idempotency key of a step's call."""
+    return step.effect_key or f"{step.run_id}:{step.index}"
+
+
+def undo_call(*, call: UndoableCall, reason: str, by: AbstractBaseUser) -> UndoableCall:
+    """Take a call back, exactly once; who may is the caller's to check.
+
+    A tool of our own database is undone in one transaction. A tool outside is called between two:
+    the first claims the undo, the second writes what came of it.
+
+    Raises:
+        UndoError: It is too late, it was undone already, something was built on it, or the undo
+            tool refused or did not answer. Its message says which.
+    """
+    reason = reason.strip()[:MAX_REASON]
+    if len(reason) < 3:
+        raise UndoError("To undo a call takes a reason of at least 3 characters.")
+    contract = _contract(call)
+    if contract.is_inside:
+        return _undo_inside(call, contract, reason, by)
+    claimed = _claim(call, contract, reason, by)
+    try:
+        result = perform(
+            contract=contract,
+            arguments=call.undo_arguments,
+            effect_key=claimed.effect_key,
+            project_id=call.run.project_id,
+            timeout_seconds=contract.policy.time_limit_seconds,
+        )
+    except ToolError as error:
+        _settle(claimed, UndoableCall.Status.FAILED, {"error": str(error)}, reason, by)
+        raise UndoError(f"{contract.name} refused: {error}") from error
+    except ToolUnavailableError as error:
+        _release(claimed, contract, error, reason, by)
+        raise UndoError(f"{contract.name} did not answer: {error}") from error
+    return _settle(claimed, UndoableCall.Status.UNDONE, {"result": result}, reason, by)
+
+
+def settle_undo_windows() -> int:
+    """Note the calls that nobody took back in time as kept; return how many. For the sweeper."""
+    with pghistory.context(action="kept"):
+        return UndoableCall.objects.filter(
+            status=UndoableCall.Status.OPEN, until__lte=database_now(), undone_at=None
+        ).update(status=UndoableCall.Status.KEPT)
+
+
+def _undo_inside(
+    call: UndoableCall, contract: ToolContract, reason: str, by: AbstractBaseUser
+) -> UndoableCall:
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
+        run, row = _locked(call)
+        _check_open(row, contract, database_now())
+        if problems := argument_problems(contract, row.undo_arguments):
+            raise UndoError(f"{contract.name} cannot be called: {'; '.join(problems)}")
+        found = execute(
+            run=run,
+            contract=contract,
+            arguments=row.undo_arguments,
+            effect_key=f"{effect_key_of(row.step)}:undo",
+        )
+        if found.is_failed:
+            raise UndoError(f"This call was not undone: {found.response['error']}")
+        return _write(run, row, UndoableCall.Status.UNDONE, found.response, reason, by)
+
+
+def _claim(call: UndoableCall, contract: ToolContract, reason: str, by: AbstractBaseUser) -> _Undo:
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
+        _, row = _locked(call)
+        now = database_now()
+        _check_open(row, contract, now)
+        if problems := argument_problems(contract, row.undo_arguments):
+            raise UndoError(f"{contract.name} cannot be called: {'; '.join(problems)}")
+        row.undone_by_id, row.undone_at, row.reason = by.pk, now, reason
+        row.save(update_fields=["undone_by", "undone_at", "reason"])
+        return _Undo(row, contract, f"{effect_key_of(row.step)}:undo")
+
+
+def _settle(
+    undo: _Undo,
+    status: UndoableCall.Status,
+    response: dict[str, Any],
+    reason: str,
+    by: AbstractBaseUser,
+) -> UndoableCall:
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
+        run, row = _locked(undo.call)
+        return _write(run, row, status, response, reason, by)
+
+
+def _release(
+    undo: _Undo,
+    contract: ToolContract,
+    error: ToolUnavailableError,
+    reason: str,
+    by: AbstractBaseUser,
+) -> None:
+    """Let the undo be tried again, unless a second attempt could undo a second time."""
+    response = {"error": str(error)}
+    if error.is_sent and contract.effect is Effect.UNKEYED:
+        _settle(undo, UndoableCall.Status.FAILED, response, reason, by)
+        return
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
+        _, row = _locked(undo.call)
+        row.undone_by, row.undone_at, row.reason, row.result = None, None, "", response
+        row.save(update_fields=["undone_by", "undone_at", "reason", "result"])
+
+
+def _write(
+    run: Run,
+    row: UndoableCall,
+    status: UndoableCall.Status,
+    response: dict[str, Any],
+    reason: str,
+    by: AbstractBaseUser,
+) -> UndoableCall:
+    row.status, row.result, row.reason = status, response, reason
+    row.undone_by_id, row.undone_at = by.pk, row.undone_at or database_now()
+    row.save(update_fields=["status", "result", "reason", "undone_by", "undone_at"])
+    note_undo(run=run, call=row, by=by)
+    return row
+
+
+def _locked(call: UndoableCall) -> tuple[Run, UndoableCall]:
+    run = (
+        Run.objects.select_for_update(of=("self",))
+        .select_related("session", "agent", "project")
+        .get(pk=call.run_id)
+    )
+    rows = UndoableCall.objects.select_for_update(of=("self",)).select_related("step", "undone_by")
+    return run, rows.get(pk=call.pk)
+
+
+def _check_open(row: UndoableCall, contract: ToolContract, now: datetime) -> None:
+    when = row.undone_at
+    if row.status == UndoableCall.Status.OPEN and when is not None:
+        limit = timedelta(seconds=contract.policy.time_limit_seconds) + _MARGIN
+        if now < when + limit:
+            raise UndoError(f"{row.undone_by} is undoing this call just now.")
+        if contract.effect is Effect.UNKEYED:
+            raise UndoError(
+                f"Nobody knows whether {contract.name} undid this call at {when:%H:%M} UTC: look "
+                "there before anything else is done."
+            )
+        return
+    if row.status == UndoableCall.Status.UNDONE:
+        raise UndoError(f"{row.undone_by} undid this call already, at {when:%H:%M} UTC.")
+    if row.status == UndoableCall.Status.FAILED:
+        raise UndoError(f"{row.undo_tool} could not undo this call: {row.result}")
+    if row.status == UndoableCall.Status.KEPT or row.until <= now:
+        raise UndoError(
+            f"It is too late: this call could be undone until {row.until:%d %b, %H:%M} UTC. "
+            "Open an incident, or put it right by hand."
+        )
+
+
+def _contract(call: UndoableCall) -> ToolContract:
+    try:
+        return contract_for(call.undo_tool, call.run.project_id)
+    except UnknownToolError as error:
+        raise UndoError(f"This call cannot be undone: {error}") from error
+
+
+def _follow(value: Any, parts: list[str]) -> Any:
+    for part in parts:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
