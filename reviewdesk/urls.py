@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("p/<slug:slug>/golden/", include("reviewdesk.screens.golden.urls")),
     path("p/<slug:slug>/releases/", include("reviewdesk.screens.releases.urls")),
     path("p/<slug:slug>/autonomy/", include("reviewdesk.screens.autonomy.urls")),
+    path("p/<slug:slug>/stops/", include("reviewdesk.screens.stops.urls")),
     path("p/<slug:slug>/settings/", include("reviewdesk.screens.settings.urls")),
 ]
 

@@ -14,9 +14,11 @@ from agents.models import Release, ToolApproval
 from reviewdesk.people.access import membership_of
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
+from reviewdesk.screens.stops.banner import StopOn, stops_on_page
 from traces.models import Project
 
 DUE_WITHIN = timedelta(minutes=10)
+STOPS_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,40 @@ class Shell:
         user = cast(User, self._request.user)
         ids = Membership.objects.filter(user_id=user.pk).values("project")
         return list(Project.objects.filter(pk__in=ids).order_by("name", "pk"))
+
+    @cached_property
+    def stops(self) -> list[StopOn]:
+        """Return the stops that are on for this page, the widest first. One query.
+
+        On a page that belongs to no project these are the stops of everything.
+        """
+        if self.membership is None:
+            return []
+        here = membership_of(self._request)
+        return stops_on_page(here.project_id if here else None)
+
+    @property
+    def stops_shown(self) -> list[StopOn]:
+        """Return the stops that the banner has room for."""
+        return self.stops[:STOPS_SHOWN]
+
+    @property
+    def num_stops_more(self) -> int:
+        """Return how many stops the banner only counts."""
+        return len(self.stops) - len(self.stops_shown)
+
+    @property
+    def may_stop(self) -> bool:
+        """Say whether this person may stop a tool, an agent or the project."""
+        return self._may(Permission.LOWER_AUTONOMY)
+
+    @property
+    def may_lift(self) -> bool:
+        """Say whether this person may lift a stop."""
+        return self._may(Permission.RAISE_AUTONOMY)
+
+    def _may(self, permission: Permission) -> bool:
+        return self.membership is not None and is_allowed(self.membership.role, permission)
 
     def _first_membership(self) -> Membership | None:
         user = cast(User, self._request.user)

@@ -66,6 +66,11 @@
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.matches?.("[data-dialog-on-swap]")) event.detail.target.closest("dialog")?.showModal();
   });
+  // What stands beside a radio chooses it when it is used.
+  document.addEventListener("change", (event) => {
+    const radio = event.target.matches("select") && event.target.closest("[data-radio-row]")?.querySelector("input[type=radio]");
+    if (radio && !radio.disabled) radio.checked = true;
+  });
   // A form whose change is its submission (filters); without JavaScript it has its button.
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit-on-change]")) event.target.form?.requestSubmit();

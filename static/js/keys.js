@@ -3,6 +3,7 @@
 //   data-key-help="…"       what it does, for the help; otherwise the control's own words
 //   data-go="s"             pressed after `o`
 //   data-key-anywhere       works although the control is in a closed menu
+//   data-key-first          goes before other controls with the same key
 //   data-keys-help="j k: next, previous row"   keys that a list handles itself
 // No control, no key. Single keys can be turned off in the profile (WCAG 2.1.4).
 (() => {
@@ -28,8 +29,10 @@
     const dialogs = document.querySelectorAll("dialog[open]");
     return dialogs.length ? dialogs[dialogs.length - 1] : document;
   };
-  const control = (name, within) =>
-    [...within.querySelectorAll("[data-key]")].find((element) => element.dataset.key === name && visible(element) && element.getAttribute("aria-disabled") !== "true" && !element.disabled);
+  const control = (name, within) => {
+    const found = [...within.querySelectorAll("[data-key]")].filter((element) => element.dataset.key === name && visible(element) && element.getAttribute("aria-disabled") !== "true" && !element.disabled);
+    return found.find((element) => element.hasAttribute("data-key-first")) ?? found[0];
+  };
   const press = (element) => {
     if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) {
       element.focus();

@@ -1,0 +1,132 @@
+"""The stops that are on: what every page says of them above its head."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from agents.models import KillSwitch, Tier
+from agents.tools.registry import contracts
+
+# A column that is null (or empty, of the tool) stands for all of its kind. An effect is a call that
+# was begun and done since: whatever the stop forbids.
+_STOPS_ON = """
+SELECT stop.id, stop.scope, stop.stops, project.name, agent.name, stop.tool, stop.reason,
+    coalesce(nullif(person.name, ''), person.email), stop.stopped_at, clock_timestamp(),
+    (
+        SELECT count(*) FROM agents_run AS run
+        WHERE run.status = 'waiting' AND run.parked_for = 'stop'
+            AND (stop.project_id IS NULL OR run.project_id = stop.project_id)
+            AND (stop.agent_id IS NULL OR run.agent_id = stop.agent_id)
+            AND (stop.tool = '' OR (
+                SELECT step.response -> 'tool_calls' FROM agents_step AS step
+                WHERE step.run_id = run.id AND step.kind = 'model' ORDER BY step.index DESC LIMIT 1
+            ) @> jsonb_build_array(jsonb_build_object('name', stop.tool)))
+    ),
+    (
+        SELECT count(*) FROM agents_run AS run JOIN agents_step AS step ON step.run_id = run.id
+        WHERE (run.finished_at IS NULL OR run.finished_at >= stop.stopped_at)
+            AND (stop.project_id IS NULL OR run.project_id = stop.project_id)
+            AND (stop.agent_id IS NULL OR run.agent_id = stop.agent_id)
+            AND (stop.tool = '' OR step.name = stop.tool)
+            AND step.started_at > stop.stopped_at AND step.status = 'done'
+            AND (
+                step.kind = 'tool' AND step.response ? 'result'
+                AND (stop.stops = 'all' OR NOT (step.name = ANY(%(reads)s) OR EXISTS (
+                    SELECT FROM agents_tooldefinition AS tool
+                    WHERE tool.project_id = run.project_id AND tool.name = step.name
+                        AND tool.is_current AND tool.tier = ANY(%(tiers)s)
+                )))
+                OR step.kind = 'model' AND stop.stops = 'all' AND stop.tool = ''
+            )
+    )
+FROM agents_killswitch AS stop
+JOIN people_user AS person ON person.id = stop.stopped_by_id
+LEFT JOIN traces_project AS project ON project.id = stop.project_id
+LEFT JOIN agents_agent AS agent ON agent.id = stop.agent_id
+WHERE stop.lifted_at IS NULL AND (stop.project_id = %(project)s OR stop.scope = 'everything')
+ORDER BY array_position(ARRAY['everything', 'project', 'agent', 'tool'], stop.scope::text),
+    stop.stopped_at
+"""
+
+
+@dataclass(frozen=True)
+class StopOn:
+    """A stop that is on.
+
+    Attributes:
+        project: Name of the project, empty for everything.
+        agent: Name of the agent, empty where all are stopped.
+        tool: The tool, empty where all are stopped.
+        by: Who stopped it.
+        now: The database's clock.
+        num_waiting: Runs that are parked by it.
+        num_effects: Calls that it forbids and that were begun since; anything but 0 is a fault.
+    """
+
+    pk: int
+    scope: KillSwitch.Scope
+    stops: KillSwitch.Stops
+    project: str
+    agent: str
+    tool: str
+    reason: str
+    by: str
+    at: datetime
+    now: datetime
+    num_waiting: int
+    num_effects: int
+
+    @property
+    def sentence(self) -> str:
+        """Say what is stopped."""
+        return sentence_of(
+            self.scope, self.stops, project=self.project, agent=self.agent, tool=self.tool
+        )
+
+    @property
+    def lasts(self) -> timedelta:
+        """Return since how long."""
+        return self.now - self.at
+
+
+def sentence_of(
+    scope: str, stops: str, *, project: str, agent: str, tool: str, verb: str = "is"
+) -> str:
+    """Say what a stop stops, e.g. "Every write is stopped for Shop support"."""
+    what = "Every write" if stops == KillSwitch.Stops.WRITES else "Every call and every model"
+    if scope == KillSwitch.Scope.TOOL:
+        return f"Every call of {tool} {verb} stopped for {agent or 'every agent'}"
+    if scope == KillSwitch.Scope.AGENT:
+        return f"{what} {verb} stopped for {agent}"
+    if scope == KillSwitch.Scope.PROJECT:
+        return f"{what} {verb} stopped in {project}"
+    return f"{what} {verb} stopped in every project"
+
+
+def stops_on_page(project_id: int | None) -> list[StopOn]:
+    """Return the stops that hold in a project, the widest first; without one, of everything.
+
+    One query, whatever their number.
+    """
+    values = {
+        "project": project_id,
+        "reads": [contract.name for contract in contracts() if contract.is_read],
+        "tiers": [Tier.READ, Tier.READ_SENSITIVE],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STOPS_ON, values)
+        return [_stop_on(row) for row in cursor.fetchall()]
+
+
+def _stop_on(row: tuple[object, ...]) -> StopOn:
+    pk, scope, stops, project, agent, tool, *rest = row
+    return StopOn(
+        pk,  # type: ignore[arg-type]
+        KillSwitch.Scope(scope),
+        KillSwitch.Stops(stops),
+        str(project or ""),
+        str(agent or ""),
+        str(tool),
+        *rest,  # type: ignore[arg-type]
+    )
