@@ -4,13 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from jsonschema import Draft202012Validator
 
 from agents.demo.shop import DatabaseWorld
 from agents.golden.replay import fixture_for
 from agents.models import Run, ShopWrite
 from agents.tools.contract import ToolContract, ToolError
+from agents.tools.results import argument_problems, bad_result, result_problems
 from traces.clean import clean_json
+
+__all__ = ["CallResult", "answer_recorded", "answered", "argument_problems", "execute", "failed"]
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,21 @@ class CallResult:
         return "error" in self.response
 
 
+class _BadResultError(ToolError):
+    """A tool of ours returned what its contract does not allow."""
+
+
 def failed(message: str, **attributes: Any) -> CallResult:
     """Return a call that came to an error."""
     return CallResult({"error": message}, attributes)
 
 
-def argument_problems(contract: ToolContract, arguments: dict[str, Any]) -> list[str]:
-    """Return a sentence per violation of the tool's schema, empty if the arguments fit."""
-    validator = Draft202012Validator(contract.parameters)
-    return [
-        f"{'.'.join(str(part) for part in error.absolute_path) or 'arguments'}: {error.message}"
-        for error in sorted(validator.iter_errors(arguments), key=lambda error: list(error.path))
-    ]
+def answered(contract: ToolContract, result: Any) -> CallResult:
+    """Return a call outside that was answered; an answer that breaks the contract is an error."""
+    result = clean_json(result)
+    if problems := result_problems(contract, result):
+        return failed(bad_result(contract, problems), is_invalid_result=True)
+    return CallResult({"result": result})
 
 
 def execute(
@@ -50,8 +55,9 @@ def execute(
 ) -> CallResult:
     """Do the call in the running transaction, so that its effect commits with its step.
 
-    A tool that fails leaves nothing behind: it runs under a savepoint. Where the run has recorded
-    results (a golden test), a tool that only reads is answered by them until the run has written.
+    A tool that fails, or whose result breaks its contract, leaves nothing behind: it runs under a
+    savepoint. Where the run has recorded results (a golden test), a tool that only reads is
+    answered by them until the run has written.
     """
     if recorded := _recorded(run, contract, arguments):
         return recorded
@@ -60,10 +66,15 @@ def execute(
     )
     try:
         with transaction.atomic():
-            result = contract.run_inside(world, arguments)
+            result = clean_json(contract.run_inside(world, arguments))
+            if problems := result_problems(contract, result):
+                raise _BadResultError("; ".join(problems))
+    except _BadResultError as error:
+        text = f"{contract.name} is defective, and nothing was changed: {error}"
+        return failed(text, is_invalid_result=True)
     except ToolError as error:
         return failed(str(error))
-    return CallResult({"result": clean_json(result)})
+    return CallResult({"result": result})
 
 
 def answer_recorded(run: Run, tool: str, arguments: dict[str, Any]) -> CallResult | None:
