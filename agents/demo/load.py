@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from agents.config import Limits, VersionConfig
+from agents.demo.authority import give_tools, grant_levels
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
@@ -22,7 +23,7 @@ from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, Level, ShopRecord, Tier, Version
 from agents.releases.propose import create_version
-from agents.tools.autonomy import change_level, database_now, give_tool, lift_ceiling
+from agents.tools.autonomy import change_level, database_now, lift_ceiling
 from agents.tools.registry import contracts
 from traces.ingest.store import store_sessions
 from traces.label_sets import ensure_label_set
@@ -115,6 +116,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         now=now,
     )
     agent.refresh_from_db()
+    _set_levels(agent, staff)
     run_today(agent=agent, by=staff.support, known={past.task.first for past in sessions})
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
@@ -158,14 +160,7 @@ def _make_agent(shop: Project, staff: DemoStaff, model_url: str) -> Agent:
             dataset=DATASET,
             model_base_url=model_url,
         )
-    for contract in contracts():
-        give_tool(
-            agent=agent,
-            name=contract.name,
-            level=Level.AUTONOMOUS,
-            reason="Needed for the work of the support desk.",
-            by=staff.lead,
-        )
+    give_tools(agent=agent, names=[each.name for each in contracts()], by=staff.lead)
     for tier in (Tier.WRITE_IRREVERSIBLE, Tier.MONEY):
         lift_ceiling(
             agent=agent,
@@ -175,13 +170,17 @@ def _make_agent(shop: Project, staff: DemoStaff, model_url: str) -> Agent:
             expires_at=database_now() + timedelta(days=_LIFTED_DAYS),
             by=staff.lead,
         )
+    return agent
+
+
+def _set_levels(agent: Agent, staff: DemoStaff) -> None:
+    grant_levels(agent=agent, by=staff.lead)
     change_level(
         agent_tool=agent.tools.get(name=NEEDS_APPROVAL),
         level=Level.APPROVE,
         reason="Refunds went to the wrong payment method several times (T2) since v2.",
         by=staff.reviewers[0],
     )
-    return agent
 
 
 def _write_versions(agent: Agent, staff: DemoStaff) -> list[Version]:
