@@ -247,7 +247,7 @@ def expire_approvals() -> int:
                 continue
             row.status, row.decided_at = _Status.EXPIRED, database_now()
             row.save(update_fields=["status", "decided_at"])
-            go_on(run, row.decided_at)
+            go_on(run)
             expired += 1
     return expired
 
@@ -307,7 +307,7 @@ def _close(
         row.leaves_at = now + verdict.hold
     row.save(update_fields=_DECISION)
     if row.kind == _CALL:
-        go_on(run, row.leaves_at or now)
+        go_on(run)
 
 
 def _check(run: Run, row: ToolApproval, verdict: _Verdict, kind: ToolApproval.Kind) -> datetime:

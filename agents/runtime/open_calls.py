@@ -1,18 +1,21 @@
 """A call that waits for a person, under lock: whether it is open still, and its run's next turn."""
 
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 
 from django.db import transaction
 
 from agents.errors import AlreadyDecidedError
 from agents.models import Run, Step, Tier, ToolApproval
-from agents.runtime.ending import end_run, park_run, wake_run
+from agents.runtime.ending import park_run, wake_run
 from agents.runtime.hints import hint_on_commit
 from agents.tools.autonomy import database_now
 from agents.tools.registry import UnknownToolError, contract_for
+from traces.models import Session, Span
+from traces.recorder import set_status
 
 ASKED_TWICE = frozenset({Tier.MONEY, Tier.WRITE_IRREVERSIBLE})
-_TRIED_FOR = timedelta(seconds=5)
+_PLANTED = "planted to see whether people read; never made"
 _DECIDED = (
     ToolApproval.Status.APPROVED,
     ToolApproval.Status.EDITED,
@@ -70,39 +73,34 @@ def check_not_cancelled(run: Run, row: ToolApproval) -> None:
         )
 
 
-def go_on(run: Run, at: datetime) -> None:
-    """Let the run take up a decision at `at`; a planted one has done what it was for.
+def go_on(run: Run) -> None:
+    """Let the run take up what was decided once that has left; called with its row locked.
 
-    Where several decisions of a run are held, it goes on when the last of them has left.
+    Calls of one turn are decided in any order and made in the model's: the first one that was not
+    made yet says when the run goes on.
     """
     if run.kind == Run.Kind.CANARY:
-        if run.status in Run.OPEN:
-            end_run(run, Run.Status.COMPLETED)
+        end_planted(run)
         return
-    if run.status == Run.Status.WAITING and run.parked_for != Run.Parked.STOP:
-        wake_run(run)
-        run.next_at = at
-    elif run.status == Run.Status.QUEUED and run.next_at and run.next_at < at:
-        run.next_at = at
-    else:
+    ready_at = _ready_at(run)
+    if run.status != Run.Status.WAITING or run.parked_for == Run.Parked.STOP or ready_at is None:
         return
+    wake_run(run)
+    run.next_at = max(ready_at, run.next_at) if run.next_at else ready_at
     run.save(update_fields=["next_at"])
     hint_on_commit()
 
 
 def wait_again(run: Run) -> None:
-    """Park a run whose decision was taken back, unless another decision lets it go on."""
-    held = ToolApproval.objects.filter(
-        run=run, status__in=_DECIDED, consumed_at=None, step__status=Step.Status.WAITING
-    )
-    if run.status == Run.Status.QUEUED and not held.exists():
+    """Park a run whose decision was taken back, unless an earlier one lets it go on."""
+    if run.status == Run.Status.QUEUED and _ready_at(run) is None:
         park_run(run)
 
 
 def wake_decided() -> int:
     """Let runs go on that wait although a decision has left; return how many.
 
-    A worker that looks while one decision is held and another is not parks the run again.
+    A worker that comes to a decision which is held parks the run again.
     """
     ready = ToolApproval.objects.filter(
         run__status=Run.Status.WAITING,
@@ -114,25 +112,40 @@ def wake_decided() -> int:
     )
     woken = 0
     for approval in ready.exclude(run__kind=Run.Kind.CANARY).order_by("decided_at")[:200]:
-        woken += _wake_one(approval)
+        with transaction.atomic():
+            run, _ = locked(approval)
+            ready_at = _ready_at(run)
+            if run.status == Run.Status.WAITING and ready_at and ready_at <= database_now():
+                go_on(run)
+                woken += 1
     return woken
 
 
-def _wake_one(approval: ToolApproval) -> int:
-    with transaction.atomic():
-        run, row = locked(approval)
-        now = database_now()
-        if run.status != Run.Status.WAITING or (row.leaves_at and row.leaves_at > now):
-            return 0
-        others = run.approvals.filter(
-            status=ToolApproval.Status.WAITING, kind=ToolApproval.Kind.APPROVAL
-        )
-        # While others wait it is tried for a moment only: their decision lets the run go on.
-        left_at = row.leaves_at or row.decided_at
-        if others.exists() and (left_at is None or left_at < now - _TRIED_FOR):
-            return 0
-        go_on(run, now)
-        return 1
+def end_planted(run: Run) -> None:
+    """End the run of a planted call: nothing of it was or will be made."""
+    if run.status not in Run.OPEN:
+        return
+    run.status, run.finished_at = Run.Status.COMPLETED, database_now()
+    run.parked_for = Run.Parked.NOT
+    run.save(update_fields=["status", "finished_at", "parked_for"])
+    spans = list(run.steps.values_list("span_id", flat=True))
+    run.steps.update(
+        status=Step.Status.FAILED, finished_at=run.finished_at, response={"error": _PLANTED}
+    )
+    Span.objects.filter(session=run.session_id, span_id__in=spans).update(
+        status=Span.Status.ERROR, status_message=_PLANTED
+    )
+    set_status(session=run.session, status=Session.Status.COMPLETED, end_ns=time.time_ns())
+
+
+def _ready_at(run: Run) -> datetime | None:
+    """Return when the first call that waits may be taken up; None while nobody has decided it."""
+    steps = run.steps.filter(status=Step.Status.WAITING).select_related("approval")
+    first = steps.order_by("index").first()
+    approval = getattr(first, "approval", None) if first else None
+    if approval is None or approval.status == ToolApproval.Status.WAITING:
+        return None
+    return approval.leaves_at or database_now()
 
 
 def _who_was_faster(row: ToolApproval) -> str:

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from agents.config import canonical_json
 from agents.errors import RunError
 from agents.models import Agent, Run, Version
+from agents.runtime.ending import end_run
 from agents.runtime.hints import hint_on_commit
 from agents.runtime.record import opening_spans
 from agents.tools.autonomy import database_now
@@ -135,6 +136,10 @@ def request_cancel(*, run: Run, by: AbstractBaseUser) -> Run:
             raise RunError(f"This run has ended already: it is {row.get_status_display()}.")
         row.cancel_requested_at = database_now()
         row.error = f"cancelled by {by}"
+        if row.kind == Run.Kind.CANARY:  # it never started, so no worker can end it
+            row.save(update_fields=["cancel_requested_at"])
+            end_run(row, Run.Status.CANCELLED, error=row.error)
+            return row
         if row.status == Run.Status.WAITING:
             row.status, row.next_at = Run.Status.QUEUED, row.cancel_requested_at
         row.save(update_fields=["cancel_requested_at", "error", "status", "next_at"])

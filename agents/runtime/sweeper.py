@@ -8,12 +8,15 @@ from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
 from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
+from agents.runtime.canaries import plan_canaries, plant_due
 from agents.runtime.claim import (
     num_live_workers,
     take_back_from_dead_neighbours,
     take_back_lost_runs,
 )
 from agents.runtime.hints import send_hint
+from agents.runtime.open_calls import wake_decided
+from agents.runtime.reminders import remind_of_waiting
 from agents.schedules import start_due_schedules
 from agents.tools.autonomy import database_now
 from traces.partitions import make_weeks
@@ -28,6 +31,9 @@ def sweep() -> None:
     take_back_from_dead_neighbours()
     take_back_lost_runs()
     expire_approvals()
+    wake_decided()
+    remind_of_waiting()
+    plant_due()
     start_due_schedules()
     settle_finished()
     advance_repricings()
@@ -43,6 +49,7 @@ def keep_house() -> None:
     make_weeks(monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD + 1))
     WorkerHeartbeat.objects.filter(seen_at__lt=database_now() - timedelta(hours=1)).delete()
     drop_unclaimed()
+    plan_canaries()
     keep_only_wanted()
 
 

@@ -51,9 +51,12 @@ def apply(
 ) -> QuerySet[Session]:
     """Return the sessions that meet the filter, in no order.
 
-    Golden tests' runs are left out unless a term asks for them. `now` is what `age` counts from.
+    Golden tests' runs are left out unless a term asks for them, planted requests always. `now` is
+    what `age` counts from.
     """
-    if not _asks_for_golden(query):
+    if _asks_for_golden(query):
+        sessions = sessions.exclude(metadata__has_key="planted")
+    else:
         sessions = sessions.filter(is_golden=False)
     for term in query.terms:
         condition = _condition(term, project, now)
