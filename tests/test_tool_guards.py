@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.errors import AutonomyError
-from agents.models import Agent, Run, Tier, ToolGuard, ToolSlot
+from agents.models import Agent, Message, Run, Tier, ToolGuard, ToolSlot, Webhook
 from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
 from agents.tools.breaker import close_breaker, open_breaker
@@ -269,3 +269,28 @@ def test_breaker_is_not_moved_by_hand_without_reason_or_twice() -> None:
         open_breaker(project=run.project, tool="pay", reason="x", by=lead)
     with pytest.raises(AutonomyError, match="closed already"):
         close_breaker(project=run.project, tool="pay", reason="Fine.", by=lead)
+
+
+@pytest.mark.django_db
+def test_who_wants_to_know_is_told_once_that_a_breaker_opened() -> None:
+    run, tool = a_run(), a_tool()
+    Webhook.objects.create(project=run.project, name="ops", url="https://ops.example.com/")
+    fail(run, tool, 2)
+    assert ask(run, tool, "probe", after=31).is_admitted
+    end(run, tool, "probe", Outcome.UNAVAILABLE, after=32)
+    message = Message.objects.get()
+    assert message.event == "breaker_opened"
+    assert message.payload["title"] == ("The circuit breaker of pay opened: 2 failures in a row")
+
+
+@pytest.mark.django_db
+def test_every_move_of_a_breaker_is_kept_with_who_moved_it() -> None:
+    run, tool = a_run(), a_tool()
+    fail(run, tool, 2)
+    lead = make_user("lead", run.project)
+    open_breaker(project=run.project, tool="pay", reason="Double charges.", by=lead)
+    close_breaker(project=run.project, tool="pay", reason="Repaired.", by=lead)
+    events = ToolGuard.pgh_event_model.objects.order_by("pgh_id")
+    assert list(events.values_list("breaker", flat=True)) == ["open", "open", "closed"]
+    assert events.last().pgh_context.metadata["reason"] == "Repaired."
+    assert events.last().pgh_context.metadata["user"] == lead.pk

@@ -8,8 +8,13 @@ from django.db import connection
 from agents.models import ShopWrite, Tier
 from agents.runtime.start import start_run
 from agents.tools.contract import ToolContract
-from agents.tools.executor import answered, execute
-from agents.tools.results import argument_problems, result_problems, schema_problem
+from agents.tools.executor import execute
+from agents.tools.results import (
+    argument_problems,
+    bad_result,
+    result_problems,
+    schema_problem,
+)
 from tests.shop import make_shop_agent
 
 SCHEMA = {
@@ -81,15 +86,11 @@ def test_result_is_held_against_what_the_contract_promises() -> None:
     assert result_problems(a_tool(), "anything") == []
 
 
-def test_answer_that_breaks_the_contract_goes_to_the_model_as_an_error_and_counts() -> None:
-    tool = a_tool(returns={"type": "object", "required": ["receipt"]})
-    done = answered(tool, {})
-    assert done.response == {
-        "error": "refund answered what its contract does not allow: the result lacks receipt. "
-        "The call was made and what it did stands."
-    }
-    assert done.attributes == {"is_invalid_result": True}
-    assert answered(tool, {"receipt": 1}).response == {"result": {"receipt": 1}}
+def test_model_is_told_of_a_bad_answer_and_that_the_call_was_made() -> None:
+    text = "refund answered what its contract does not allow: the result lacks receipt"
+    problems = ["the result lacks receipt"]
+    assert bad_result(a_tool(), problems) == f"{text}. The call was made and what it did stands."
+    assert bad_result(a_tool(tier=Tier.READ), problems) == text
 
 
 @pytest.mark.django_db

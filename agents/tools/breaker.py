@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.urls import reverse
 
 from agents.errors import AutonomyError
 from agents.models import ToolGuard, ToolSlot
+from agents.outbox import tell
 from agents.tools.autonomy import database_now
 from agents.tools.contract import CallPolicy
 from traces.models import Project
@@ -68,6 +70,8 @@ def note_failure(
         guard.opened_at = guard.opened_at or now
         guard.probe_at = now + timedelta(seconds=seconds)
     guard.save(update_fields=_FIELDS)
+    if is_closed and guard.breaker == _Breaker.OPEN:
+        _tell(guard, f"{guard.num_failures} failures in a row")
 
 
 def note_success(guard: ToolGuard, *, is_probe: bool) -> None:
@@ -91,6 +95,7 @@ def open_breaker(*, project: Project, tool: str, reason: str, by: AbstractBaseUs
         guard.breaker, guard.probe_at, guard.last_error = _Breaker.OPEN, None, reason
         guard.opened_at = database_now()
         guard.save(update_fields=_FIELDS)
+        _tell(guard, "by hand")
     return guard
 
 
@@ -114,6 +119,17 @@ def _close(guard: ToolGuard) -> None:
     guard.breaker, guard.num_failures, guard.num_opened = _Breaker.CLOSED, 0, 0
     guard.opened_at = guard.probe_at = None
     guard.save(update_fields=_FIELDS)
+
+
+def _tell(guard: ToolGuard, why: str) -> None:
+    payload = {
+        "title": f"The circuit breaker of {guard.tool} opened: {why}",
+        "url": reverse("autonomy:index", args=[guard.project.slug]),
+        "tool": guard.tool,
+    }
+    opened = guard.opened_at.isoformat() if guard.opened_at else ""
+    key = f"breaker:{guard.pk}:{opened}"
+    tell(project=guard.project, event="breaker_opened", payload=payload, key=key)
 
 
 def _locked(project: Project, tool: str) -> ToolGuard:

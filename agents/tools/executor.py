@@ -9,10 +9,10 @@ from agents.demo.shop import DatabaseWorld
 from agents.golden.replay import fixture_for
 from agents.models import Run, ShopWrite
 from agents.tools.contract import ToolContract, ToolError
-from agents.tools.results import argument_problems, bad_result, result_problems
+from agents.tools.results import argument_problems, result_problems
 from traces.clean import clean_json
 
-__all__ = ["CallResult", "answer_recorded", "answered", "argument_problems", "execute", "failed"]
+__all__ = ["CallResult", "answer_recorded", "argument_problems", "execute", "failed"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,6 @@ class _BadResultError(ToolError):
 def failed(message: str, **attributes: Any) -> CallResult:
     """Return a call that came to an error."""
     return CallResult({"error": message}, attributes)
-
-
-def answered(contract: ToolContract, result: Any) -> CallResult:
-    """Return a call outside that was answered; an answer that breaks the contract is an error."""
-    result = clean_json(result)
-    if problems := result_problems(contract, result):
-        return failed(bad_result(contract, problems), is_invalid_result=True)
-    return CallResult({"result": result})
 
 
 def execute(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewdesk.screens.autonomy import actions, agent_actions, views
+from reviewdesk.screens.autonomy import actions, agent_actions, breaker_actions, views
 
 _TOOL = "agents/<slug:agent>/tools/<slug:tool>"
 
@@ -20,4 +20,6 @@ urlpatterns = [
     path(f"{_TOOL}/lift-ceiling/", actions.lift_ceiling, name="lift_ceiling"),
     path(f"{_TOOL}/end-lift/", actions.end_lift, name="end_lift"),
     path(f"{_TOOL}/take/", actions.take_tool, name="take_tool"),
+    path(f"{_TOOL}/open-breaker/", breaker_actions.open_breaker, name="open_breaker"),
+    path(f"{_TOOL}/close-breaker/", breaker_actions.close_breaker, name="close_breaker"),
 ]
