@@ -25,6 +25,7 @@ AgentsError
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class AgentsError(Exception):
@@ -39,6 +40,15 @@ class ClaimLostError(AgentsError):
     """The run's fencing token has moved on: another worker holds it, or it was ended."""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a model call used, as its endpoint reported it; None where it did not."""
+
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+
+
 class ModelError(AgentsError):
     """A model call failed."""
 
@@ -48,15 +58,27 @@ class ModelUnavailableError(ModelError):
 
     Attributes:
         retry_after: Seconds that the endpoint asked to wait, or None.
+        is_rate_limit: Whether it was refused for its rate alone.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, retry_after: float | None = None, *, is_rate_limit: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_rate_limit = is_rate_limit
 
 
 class ModelRefusedError(ModelError):
-    """The endpoint refused the call or answered with nonsense; the same call would fail again."""
+    """The endpoint refused the call or answered with nonsense; the same call would fail again.
+
+    Attributes:
+        usage: What an answer that cannot be used has used all the same, or None.
+    """
+
+    def __init__(self, message: str, usage: Usage | None = None) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class ApprovalError(AgentsError):

@@ -11,11 +11,32 @@ from typing import Any
 
 
 @dataclass
+class Reply:
+    """A reply with what is around it.
+
+    Attributes:
+        answer: A text, calls, `(status, body)`, or bytes that are sent as they are.
+        headers: Beside the content's.
+        delay_seconds: Before anything is sent.
+        drip_seconds: Between the pieces of the body; nothing is sent in pieces where it is 0.
+        is_cut: Whether the connection is closed in the middle.
+        model: The name in the answer, in place of the one that was asked for.
+    """
+
+    answer: Any
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_seconds: float = 0.0
+    drip_seconds: float = 0.0
+    is_cut: bool = False
+    model: str = ""
+
+
+@dataclass
 class ModelServer:
     """Replies in the order they were queued, and the requests that came.
 
-    A reply is a text, a list of `(tool, arguments)`, or `(status, body)` for an error; the last
-    one stays. `by_request` chooses by the request instead.
+    A reply is a text, a list of `(tool, arguments)`, `(status, body)` for an error, or a `Reply`;
+    the last one stays. `by_request` chooses by the request instead.
     """
 
     base_url: str
@@ -46,13 +67,32 @@ def model_server(
             length = int(self.headers["content-length"])
             request = json.loads(self.rfile.read(length))
             time.sleep(state.delay_seconds)
-            status, body = _answer(state.take(request), len(state.requests), request["model"])
-            data = json.dumps(body).encode()
+            taken = state.take(request)
+            reply = taken if isinstance(taken, Reply) else Reply(taken)
+            time.sleep(reply.delay_seconds)
+            model = reply.model or request["model"]
+            status, data = _data(reply.answer, len(state.requests), model)
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            self.send_body(data, reply)
+
+        def send_body(self, data: bytes, reply: Reply) -> None:
+            if reply.is_cut:
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+                return
+            step = max(len(data) // 20, 1) if reply.drip_seconds else len(data)
+            try:
+                for start in range(0, len(data), step or 1):
+                    self.wfile.write(data[start : start + step])
+                    self.wfile.flush()
+                    time.sleep(reply.drip_seconds)
+            except OSError:
+                self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -73,6 +113,13 @@ def model_server(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _data(reply: Any, number: int, model: str) -> tuple[int, bytes]:
+    if isinstance(reply, bytes):
+        return 200, reply
+    status, body = _answer(reply, number, model)
+    return status, json.dumps(body).encode()
 
 
 def _answer(reply: Any, number: int, model: str) -> tuple[int, dict[str, Any]]:
