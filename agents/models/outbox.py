@@ -19,6 +19,11 @@ class Webhook(models.Model):
     secret_name = models.CharField(
         max_length=120, blank=True, help_text="Of the variable or file that signs the requests."
     )
+    private_hosts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Addresses of the own network that it may reach; public ones need no entry.",
+    )
     is_on = models.BooleanField(default=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -73,6 +78,9 @@ class Message(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     next_at = models.DateTimeField(null=True, blank=True, help_text="Null: sent or given up.")
     num_attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="While it is being sent; then it is due again."
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
     gave_up_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=500, blank=True)
