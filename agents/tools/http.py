@@ -4,7 +4,8 @@ The `request` of such a contract:
 
 - `method`, `url` (the server's base, without slash at the end) and `path` with `{argument}`s;
 - `places`: `{argument: {"in": "path" | "query" | "header" | "body" | "whole", "name": str}}`,
-  `body` being a property of the JSON body and `whole` the body itself;
+  `body` being a property of the JSON body and `whole` the body itself; a list in a query is
+  repeated, or written as one where its place has `join`;
 - `form`: true where the body is form-encoded;
 - `key`: `{"in": "header" | "query" | "body", "name": str}`, where the effect key goes;
 - `lookup`: a path with `{key}` that answers GET with what became of a key, 404 for nothing.
@@ -105,6 +106,16 @@ def look_up(
     if answer.status in {404, 410}:
         return None
     return {"result": _result(sender.what, answer, is_keyed=False, method="GET")}
+
+
+def shown(*, request: dict[str, Any], arguments: dict[str, Any], key: str) -> tuple[str, str]:
+    """Return a call as it would be sent, for people: its first line and body, without headers.
+
+    Raises:
+        ToolError: It cannot be sent so.
+    """
+    prepared = _prepared(request, arguments, key)
+    return f"{prepared.method} {prepared.url}", prepared.content.decode("utf-8", "replace")
 
 
 def fetch(*, sender: Sender, url: str, timeout_seconds: float, max_bytes: int) -> bytes:
@@ -230,7 +241,7 @@ def _prepared(request: dict[str, Any], arguments: dict[str, Any], effect_key: st
         if where == "path":
             path = path.replace(f"{{{name}}}", _path_text(argument, value))
         elif where == "query":
-            query += [(name, _text(each)) for each in (value if _is_list(value) else [value])]
+            query += [(name, text) for text in _texts(value, place.get("join"))]
         elif where == "header":
             headers[name] = _header_text(argument, value)
         elif where == "whole":
@@ -271,8 +282,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+def _texts(value: Any, join: str | None) -> list[str]:
+    """Return the texts that a query names: each item of a list, or all in one."""
+    if not isinstance(value, list):
+        return [_text(value)]
+    texts = [_text(each) for each in value]
+    return texts if join is None else [join.join(texts)]
 
 
 def _url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
