@@ -4,7 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from agents.config import Limits, VersionConfig
-from agents.models import Agent, AgentTool, CeilingLift, Level, ShopRecord, Tier, Version
+from agents.models import (
+    Agent,
+    AgentTool,
+    CeilingLift,
+    Level,
+    Release,
+    ShopRecord,
+    Tier,
+    Version,
+)
 from agents.tools.autonomy import database_now, lift_ceiling
 from reviewdesk.people.models import User
 from tests.factories import make_project, make_user
@@ -33,7 +42,7 @@ LOOK = ("get_order_details", {"order_id": "#T1"})
 
 
 def make_shop_agent(base_url: str = "", **levels: Level) -> tuple[Agent, Version]:
-    """Make an agent whose tools are autonomous unless `levels` says otherwise."""
+    """Make an agent whose tools are autonomous unless `levels` says otherwise, and go live."""
     for kind, record in (("user", CUSTOMER), ("order", ORDER)):
         ShopRecord.objects.get_or_create(
             dataset="test", kind=kind, key=record[f"{kind}_id"], defaults={"data": record}
@@ -44,7 +53,8 @@ def make_shop_agent(base_url: str = "", **levels: Level) -> tuple[Agent, Version
     names = {"cancel_pending_order": Level.AUTONOMOUS, "get_order_details": Level.AUTONOMOUS}
     for name, level in {**names, **levels}.items():
         AgentTool.objects.create(agent=agent, name=name, level=level, reason="For the test.")
-    return agent, make_shop_version(agent)
+    version = make_shop_version(agent)
+    return make_live(version), version
 
 
 def make_shop_version(agent: Agent, **overrides: Any) -> Version:
@@ -60,6 +70,26 @@ def make_shop_version(agent: Agent, **overrides: Any) -> Version:
     return Version.objects.create(
         agent=agent, number=number, config=config.to_json(), content_hash=config.content_hash
     )
+
+
+def make_live(version: Version) -> Agent:
+    """Make a version live, as if its release had been approved; return its agent."""
+    Release.objects.filter(agent=version.agent, status=Release.Status.LIVE).update(
+        status=Release.Status.SUPERSEDED
+    )
+    Release.objects.create(
+        agent=version.agent,
+        version=version,
+        status=Release.Status.LIVE,
+        requested_by=make_user(),
+        reason="For the test.",
+        evidence_note="Nothing proves it.",
+        decided_by=make_user(),
+        decided_at=database_now(),
+    )
+    version.agent.live_version = version
+    version.agent.save(update_fields=["live_version"])
+    return version.agent
 
 
 def lift_for(agent: Agent, by: User | None = None) -> CeilingLift:

@@ -6,18 +6,15 @@ from datetime import timedelta
 import pghistory
 import pytest
 from django.db import connection, transaction
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agents.errors import AutonomyError
-from agents.models import Agent, AgentTool, CeilingLift, Level, Run, ShopWrite, Tier
+from agents.models import AgentTool, CeilingLift, Level, Run, ShopWrite, Tier
 from agents.runtime.claim import claim_due_run
 from agents.runtime.loop import advance, advance_step
 from agents.runtime.start import start_run
 from agents.tools.autonomy import (
     change_ceiling,
     change_level,
-    combine,
     database_now,
     effective_level,
     end_lift,
@@ -25,23 +22,13 @@ from agents.tools.autonomy import (
     level_for_effect,
     lift_ceiling,
     take_tool,
-    tier_ceiling,
 )
+from agents.tools.standing import hold_authority
 from tests.factories import make_user
 from tests.model_server import model_server
 from tests.shop import CANCEL, LOOK, lift_for, make_shop_agent
 
 INPUT = {"messages": [{"role": "user", "content": "Cancel #T1"}], "turns": []}
-
-
-@given(st.sampled_from(Level), st.sampled_from(Tier), st.sampled_from(Level))
-def test_lowest_limit_holds_and_is_marked(tool: Level, tier: Tier, agent: Level) -> None:
-    ceiling, note = tier_ceiling(tier, [], now=None)  # type: ignore[arg-type]
-    found = combine(tool=(tool, ""), tier=(tier, ceiling, note), agent=(agent, ""))
-    assert found.level.rank == min(tool.rank, ceiling.rank, agent.rank)
-    assert found.binding
-    assert all(limit.level == found.level for limit in found.binding)
-    assert found.is_held_back == (found.level != tool)
 
 
 @pytest.mark.django_db
@@ -165,7 +152,7 @@ def test_change_between_the_models_answer_and_the_call_is_obeyed() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_change_waits_for_an_effect_that_has_begun() -> None:
-    agent, _ = make_shop_agent()
+    agent, version = make_shop_agent()
     tool = agent.tools.get(name="get_order_details")
     user = make_user()
     order: list[str] = []
@@ -176,8 +163,10 @@ def test_change_waits_for_an_effect_that_has_begun() -> None:
         connection.close()
 
     thread = threading.Thread(target=lower)
+    run = start_run(agent=agent, version=version, run_input=INPUT)
     with transaction.atomic():
-        level_for_effect(agent=Agent.objects.get(pk=agent.pk), tool=tool.name, now=database_now())
+        hold_authority()
+        level_for_effect(run=run, tool=tool.name, now=database_now())
         thread.start()
         thread.join(timeout=0.3)
         order.append("effect")

@@ -10,6 +10,7 @@ from agents.demo.load import config_of, store_records
 from agents.demo.play import Played, play
 from agents.demo.records import DATASET, shop_records
 from agents.demo.shop import MemoryWorld
+from agents.demo.tools import FOR_AGENTS
 from agents.demo.verdicts import judge
 from agents.llm.simulator.scripted import ScriptedBrain
 from agents.llm.simulator.server import ModelServer
@@ -18,8 +19,8 @@ from agents.releases.propose import create_version
 from agents.runtime.loop import advance
 from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
-from agents.tools.registry import contracts
 from tests.factories import make_project, make_user
+from tests.shop import make_live
 from traces.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ def agent() -> Iterator[Agent]:
         dataset=DATASET,
         model_base_url=server.base_url,
     )
-    for contract in contracts():
+    for contract in FOR_AGENTS:
         AgentTool.objects.create(
             agent=agent, name=contract.name, level=Level.AUTONOMOUS, reason="For the test."
         )
@@ -57,6 +58,7 @@ def run_for_real(agent: Agent, task: CustomerTask, number: int, sentence: str = 
     config = config_of(number)
     config = replace(config, system_prompt=f"{config.system_prompt}\n{sentence}")
     version = create_version(agent=agent, config=config, note="", author=None)
+    agent = make_live(version)
     run = start_run(agent=agent, version=version, run_input=task.run_input)
     assert advance(run.pk)
     run.refresh_from_db()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agents.demo.records import shop_records
 from agents.demo.shop import DatabaseWorld, MemoryWorld
+from agents.demo.tools import FOR_AGENTS
 from agents.demo.tools.desk import calculate
 from agents.models import ShopRecord, ShopWrite
 from agents.tools.contract import ToolError
@@ -97,8 +98,8 @@ def balance(world: MemoryWorld) -> float:
     return float(user["payment_methods"]["gift-1"]["balance"])
 
 
-def test_there_are_fifteen_tools_and_an_unknown_one_says_which() -> None:
-    assert len(contracts()) == 15
+def test_agents_are_given_fifteen_tools_and_an_unknown_one_says_which() -> None:
+    assert len(FOR_AGENTS) == 15
     with pytest.raises(UnknownToolError, match=r"no tool called 'buy'; there are calculate"):
         contract_for("buy")
 

@@ -11,12 +11,12 @@ from typing import Any
 import openai
 import pytest
 
+from agents.demo.tools import FOR_AGENTS
 from agents.llm.simulator.recorded import RecordedBrain, read_recordings
 from agents.llm.simulator.scripted import ScriptedBrain
 from agents.llm.simulator.server import ModelServer, scaled_latency
-from agents.tools.registry import contracts
 
-TOOLS: Any = [contract.to_openai() for contract in contracts()]
+TOOLS: Any = [contract.to_openai() for contract in FOR_AGENTS]
 MODEL = "shop-demo-1"
 
 

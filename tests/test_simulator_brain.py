@@ -10,15 +10,15 @@ from agents.demo.customers import CustomerTask, customer_tasks, everyday_tasks
 from agents.demo.play import Played, play
 from agents.demo.records import prompt_of, shop_records
 from agents.demo.shop import MemoryWorld
+from agents.demo.tools import FOR_AGENTS
 from agents.demo.verdicts import judge
 from agents.llm.simulator.brain import answer
 from agents.llm.simulator.reading import read_message
 from agents.llm.simulator.wishes import Kind
 from agents.runtime.calls import SUGGESTED
 from agents.runtime.journal import messages_of
-from agents.tools.registry import contracts
 
-TOOLS = tuple(contract.name for contract in contracts())
+TOOLS = tuple(contract.name for contract in FOR_AGENTS)
 NEWEST = prompt_of(6)
 # Scenario, a prompt that fails it, the cause, and the plain sentence that fixes it.
 FIXES = [

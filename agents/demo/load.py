@@ -19,12 +19,12 @@ from agents.demo.labelling import past_labels, store_labels
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
 from agents.demo.today import run_today
+from agents.demo.tools import FOR_AGENTS
 from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, Level, ShopRecord, Tier, Version
 from agents.releases.propose import create_version
 from agents.tools.autonomy import change_level, database_now, lift_ceiling
-from agents.tools.registry import contracts
 from traces.ingest.store import store_sessions
 from traces.label_sets import ensure_label_set
 from traces.models import Project, Session
@@ -128,7 +128,7 @@ def config_of(number: int) -> VersionConfig:
         system_prompt=prompt_of(number),
         model=MODELS[0],
         parameters={"temperature": 0},
-        tools=tuple(contract.name for contract in contracts()),
+        tools=tuple(contract.name for contract in FOR_AGENTS),
         limits=_LIMITS.get(number, _LIMITS[1]),
     )
 
@@ -160,7 +160,7 @@ def _make_agent(shop: Project, staff: DemoStaff, model_url: str) -> Agent:
             dataset=DATASET,
             model_base_url=model_url,
         )
-    give_tools(agent=agent, names=[each.name for each in contracts()], by=staff.lead)
+    give_tools(agent=agent, names=[each.name for each in FOR_AGENTS], by=staff.lead)
     for tier in (Tier.WRITE_IRREVERSIBLE, Tier.MONEY):
         lift_ceiling(
             agent=agent,

@@ -23,6 +23,7 @@ from agents.demo.replay_compare import (
     recorded_calls,
 )
 from agents.demo.replay_worker import worker_running
+from agents.demo.tools import FOR_AGENTS
 from agents.llm.simulator.recorded import RecordedBrain, Recording, read_recordings
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, AgentTool, Level, Run, ShopRecord, Step, Tier, Version
@@ -30,7 +31,6 @@ from agents.releases.propose import create_version
 from agents.runtime.start import start_run
 from agents.runtime.sweeper import sweep
 from agents.tools.autonomy import database_now, lift_ceiling
-from agents.tools.registry import contracts
 from traces.models import Project
 
 PROJECT = "recorded-retail"
@@ -179,7 +179,7 @@ def _version_for(
             "model_base_url": base_url,
         },
     )
-    for contract in contracts():
+    for contract in FOR_AGENTS:
         AgentTool.objects.get_or_create(
             agent=agent,
             name=contract.name,
@@ -195,7 +195,7 @@ def _version_for(
             expires_at=expires_at,
             by=by,
         )
-    names = tuple(contract.name for contract in contracts())
+    names = tuple(contract.name for contract in FOR_AGENTS)
     config = VersionConfig(system_prompt=policy, model=model, tools=names, limits=_LIMITS)
     return create_version(agent=agent, config=config, note="As it was recorded.", author=None)
 

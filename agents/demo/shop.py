@@ -47,6 +47,36 @@ class DatabaseWorld:
             effect_key=self.effect_key,
         )
 
+    def take_back(self, effect_key: str) -> list[dict[str, str]] | None:
+        """Put the records that a call wrote back to what this run saw before it.
+
+        Returns:
+            `{"kind", "key"}` of each record; None, with nothing written, where one of them was
+            written again since.
+        """
+        restored = []
+        writes = ShopWrite.objects.filter(run=self.run)
+        written = writes.filter(effect_key=effect_key).values_list("kind", "key")
+        for kind, key in sorted(written.distinct()):
+            of_record = writes.filter(kind=kind, key=key).order_by("-id")
+            latest = of_record.first()
+            if latest is None or latest.effect_key != effect_key:
+                return None
+            restored.append((kind, key, self._before(kind, key, effect_key)))
+        for kind, key, data in restored:
+            self.put(kind, key, data)
+        return [{"kind": kind, "key": key} for kind, key, _ in restored]
+
+    def _before(self, kind: str, key: str, effect_key: str) -> dict[str, Any]:
+        """Return the record as it was before a call first wrote it."""
+        writes = ShopWrite.objects.filter(run=self.run, kind=kind, key=key)
+        first = writes.filter(effect_key=effect_key).order_by("id").values_list("pk", flat=True)[0]
+        earlier = writes.filter(pk__lt=first).order_by("-id").values_list("data", flat=True).first()
+        if earlier is not None:
+            return dict(earlier)
+        record = ShopRecord.objects.get(dataset=self.dataset, kind=kind, key=key)
+        return dict(record.data)
+
     def find_user(
         self, *, email: str = "", first_name: str = "", last_name: str = "", zip_code: str = ""
     ) -> str | None:

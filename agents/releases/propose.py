@@ -1,5 +1,8 @@
 """Versions and their releases: write, request, withdraw, approve, refuse, roll back.
 
+What goes live takes its tools' levels along only as far as its evidence carries them (see
+`agents.releases.candidates`).
+
 Each function is one transaction that locks the agent first, so that two decisions about one agent
 follow one another. Whose role allows what is the caller's to check; that nobody decides their own
 release is checked here and held by the database.
@@ -17,6 +20,7 @@ from django.utils import timezone
 from agents.config import VersionConfig
 from agents.errors import ReleaseError
 from agents.models import Agent, EvalRun, Release, Version
+from agents.releases.candidates import start_over
 from agents.releases.config_rules import normalised, problems_of
 from agents.releases.errors import (
     EvidenceVoidError,
@@ -26,7 +30,9 @@ from agents.releases.errors import (
     StaleReleaseError,
 )
 from agents.releases.evidence import checked_evidence, what_changed
+from agents.tools.autonomy import database_now
 from agents.tools.registry import contracts
+from agents.tools.standing import freeze_authority
 
 MAX_NOTE = 500
 MAX_REASON = 1000
@@ -151,6 +157,7 @@ def approve_release(
     """
     reason = reason.strip()[:MAX_REASON]
     with transaction.atomic(), _recorded(by, reason or release.reason, "approve release"):
+        freeze_authority()
         row = _locked_waiting(release)
         _check_other_person(row, by)
         agent = row.agent
@@ -206,6 +213,7 @@ def roll_back(
     """
     reason = _checked_reason(reason, "roll back")
     with transaction.atomic(), _recorded(by, reason, "roll back"):
+        freeze_authority()
         row = _locked(agent)
         if row.live_version_id == to_version.pk:
             raise StaleReleaseError(f"{to_version} is live already; nothing was changed.")
@@ -309,6 +317,7 @@ def _decide(release: Release, by: AbstractBaseUser, reason: str) -> None:
 def _set_live(agent: Agent, version: Version) -> None:
     agent.live_version = version
     agent.save(update_fields=["live_version"])
+    start_over(agent=agent, version=version, now=database_now())
 
 
 def _checked_reason(reason: str, act: str) -> str:

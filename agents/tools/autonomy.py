@@ -97,7 +97,10 @@ def level_for_effect(
 
 
 def _facts(run: Run | None) -> RunFacts | None:
-    return RunFacts(run.version_id, str(run.version), run.taint) if run else None
+    if run is None:
+        return None
+    is_serious = run.kind not in {Run.Kind.GOLDEN, Run.Kind.REPLAY}
+    return RunFacts(run.version_id, str(run.version), is_serious, run.taint)
 
 
 def change_level(

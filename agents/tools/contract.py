@@ -36,8 +36,9 @@ class CallPolicy:
         fallback: `{"result": JSON}`, the deterministic answer while the tool is away; None: none.
         is_untrusted: Results hold content of strangers: they taint the run.
         undo_tool: The tool that takes a call back, or empty.
-        undo_arguments: `{argument: path}` of the undo call; a path is `arguments.NAME` or
-            `result.NAME…` of the call that is undone, anything else is taken as it is.
+        undo_arguments: `{argument: path}` of the undo call; a path is `arguments.NAME…`,
+            `result.NAME…` or `call.effect_key` of the call that is undone, anything else is taken
+            as it is.
         undo_minutes: How long it may be taken back.
         secrets: Names of the secrets that a function tool may read.
     """

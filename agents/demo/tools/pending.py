@@ -18,6 +18,7 @@ from agents.demo.tools.records import (
     replacements,
     user_of,
 )
+from agents.demo.tools.undo import UNDO
 from agents.models import Tier
 from agents.tools.contract import ToolContract, ToolError
 from agents.tools.world import World
@@ -167,6 +168,7 @@ CONTRACTS = (
         parameters=object_schema(order_id=ORDER_ID, **ADDRESS),
         tier=Tier.WRITE_REVERSIBLE,
         function=modify_pending_order_address,
+        policy=UNDO,
     ),
     ToolContract(
         name="modify_pending_order_payment",
@@ -178,6 +180,7 @@ CONTRACTS = (
         parameters=object_schema(order_id=ORDER_ID, payment_method_id=PAYMENT_METHOD_ID),
         tier=Tier.WRITE_REVERSIBLE,
         function=modify_pending_order_payment,
+        policy=UNDO,
     ),
     ToolContract(
         name="modify_pending_order_items",
@@ -194,5 +197,6 @@ CONTRACTS = (
         ),
         tier=Tier.WRITE_REVERSIBLE,
         function=modify_pending_order_items,
+        policy=UNDO,
     ),
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.demo.tools.records import ADDRESS, TEXT, described, object_schema, user_of
+from agents.demo.tools.undo import UNDO
 from agents.models import Tier
 from agents.tools.contract import ToolContract
 from agents.tools.world import World
@@ -44,5 +45,6 @@ CONTRACTS = (
         parameters=object_schema(user_id=described(TEXT, "The user id."), **ADDRESS),
         tier=Tier.WRITE_REVERSIBLE,
         function=modify_user_address,
+        policy=UNDO,
     ),
 )

@@ -1,0 +1,61 @@
+"""What a new live version means for authority: what it was not proven with starts over.
+
+Each tool that writes becomes a candidate (at most `approve`) unless the eval run of the version's
+release carried evidence for it: a golden test that passed in every repeat called the tool and the
+call succeeded. A new contract of a tool starts over by itself (see `agents.tools.levels`).
+"""
+
+from collections import defaultdict
+from datetime import datetime
+
+from agents.models import Agent, AgentTool, EvalResult, EvalRun, Release, Step, Version
+from agents.tools.registry import contracts_named
+
+
+def start_over(*, agent: Agent, version: Version, now: datetime) -> list[AgentTool]:
+    """Make candidates of the tools that `version` brings no evidence for; return them.
+
+    Called in the transaction that makes the version live, which began with `freeze_authority`. A
+    tool that is a candidate already is one from now on: its calls so far were another version's.
+    """
+    rows = list(agent.tools.select_for_update(of=("self",)).order_by("pk"))
+    known = contracts_named({row.name for row in rows}, agent.project_id)
+    proven = proven_tools(_eval_run_of(version))
+    over = [
+        row
+        for row in rows
+        if row.name in known and not known[row.name].is_read and row.name not in proven
+    ]
+    for row in over:
+        row.candidate_since = now
+        row.candidate_why = f"{version} went live without a golden test that calls it and passed"
+        row.save(update_fields=["candidate_since", "candidate_why"])
+    return over
+
+
+def proven_tools(eval_run: EvalRun | None) -> set[str]:
+    """Return the tools that were called in tests of an eval run that passed. Two queries."""
+    if eval_run is None or eval_run.status != EvalRun.Status.PASSED:
+        return set()
+    passed: dict[int, bool] = defaultdict(lambda: True)
+    runs: dict[int, list[object]] = defaultdict(list)
+    for test, status, run in eval_run.results.values_list("test_id", "status", "run_id"):
+        passed[test] = passed[test] and status == EvalResult.Status.PASSED
+        runs[test].append(run)
+    clean = [run for test, ids in runs.items() if passed[test] for run in ids]
+    steps = Step.objects.filter(
+        run__in=clean, kind=Step.Kind.TOOL, status=Step.Status.DONE
+    ).exclude(response__has_key="is_suggestion")
+    return set(steps.values_list("name", flat=True).distinct())
+
+
+def _eval_run_of(version: Version) -> EvalRun | None:
+    """Return what proved the version when it was approved; rolling back to it brings no more."""
+    release = (
+        version.releases.filter(kind=Release.Kind.RELEASE, eval_run__isnull=False)
+        .exclude(decided_at=None)
+        .select_related("eval_run")
+        .order_by("-decided_at")
+        .first()
+    )
+    return release.eval_run if release else None
