@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.urls import reverse
 
 from agents.errors import AutonomyError
 from agents.models import ToolGuard, ToolSlot
@@ -124,7 +123,7 @@ def _close(guard: ToolGuard) -> None:
 def _tell(guard: ToolGuard, why: str) -> None:
     payload = {
         "title": f"The circuit breaker of {guard.tool} opened: {why}",
-        "url": reverse("autonomy:index", args=[guard.project.slug]),
+        "url": f"/p/{guard.project.slug}/autonomy/",
         "tool": guard.tool,
     }
     opened = guard.opened_at.isoformat() if guard.opened_at else ""
