@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from reviewdesk.mail_server import BadMailUrlError, MailServer, read_mail_url
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 MAX_SOCKET_PATH = 107
 
@@ -38,6 +40,8 @@ class Environment:
         demo_model_url: Base URL of the scripted demo model, given by the supervisor, or empty.
         secrets_folder: Where a secret may lie as a file of its name.
         tool_modules: Modules to import at the start: they register function tools.
+        mail: The server that takes the desk's mail, if any.
+        desk_url: Where people reach the desk, for links in mail and webhooks; no slash at the end.
     """
 
     port: int
@@ -51,6 +55,8 @@ class Environment:
     demo_model_url: str
     secrets_folder: Path
     tool_modules: tuple[str, ...]
+    mail: MailServer
+    desk_url: str
 
     @property
     def is_embedded(self) -> bool:
@@ -71,8 +77,9 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     """
     home = Path(variables.get("REVIEWDESK_HOME", "") or CHECKOUT / ".reviewdesk")
     home = home.expanduser().absolute()
+    port = _port(variables.get("REVIEWDESK_PORT", "") or "8000")
     return Environment(
-        port=_port(variables.get("REVIEWDESK_PORT", "") or "8000"),
+        port=port,
         home=home,
         has_demo=_flag("REVIEWDESK_DEMO", variables.get("REVIEWDESK_DEMO", "") or "1"),
         database_url=_database_url(variables.get("DATABASE_URL", "")),
@@ -87,6 +94,11 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         demo_model_url=variables.get("REVIEWDESK_DEMO_MODEL_URL", ""),
         secrets_folder=Path(variables.get("REVIEWDESK_SECRETS", "") or home / "secrets"),
         tool_modules=_modules(variables.get("REVIEWDESK_TOOLS", "")),
+        mail=_mail(variables.get("MAIL_URL", "")),
+        desk_url=_url(
+            "REVIEWDESK_URL", variables.get("REVIEWDESK_URL", ""), ("http", "https")
+        ).rstrip("/")
+        or f"http://127.0.0.1:{port}",
     )
 
 
@@ -101,6 +113,13 @@ def _port(value: str) -> int:
             f"REVIEWDESK_PORT is {value!r}; it must be a number from 1 to 65535, such as 8000."
         )
     return int(value)
+
+
+def _mail(value: str) -> MailServer:
+    try:
+        return read_mail_url(value)
+    except BadMailUrlError as error:
+        raise BadEnvironmentError(f"MAIL_URL {error}.") from None
 
 
 def _modules(value: str) -> tuple[str, ...]:

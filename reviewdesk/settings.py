@@ -119,6 +119,15 @@ CELERY_TIMEZONE = "UTC"
 
 # Who is mailed about an event: `agents` knows no roles, so it asks this function.
 MAIL_RECIPIENTS = "reviewdesk.people.mailing.recipients"
+DESK_URL = ENVIRONMENT.desk_url
+EMAIL_HOST = ENVIRONMENT.mail.host
+EMAIL_PORT = ENVIRONMENT.mail.port
+EMAIL_HOST_USER = ENVIRONMENT.mail.user
+EMAIL_HOST_PASSWORD = ENVIRONMENT.mail.password
+EMAIL_USE_SSL = ENVIRONMENT.mail.is_tls
+EMAIL_USE_TLS = ENVIRONMENT.mail.is_starttls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENVIRONMENT.mail.sender
 
 # Tools outside: where secrets lie as files, and which modules register function tools.
 SECRETS_FOLDER = ENVIRONMENT.secrets_folder
