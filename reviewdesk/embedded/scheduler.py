@@ -15,6 +15,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from agents.runtime.sweeper import keep_house, sweep
 from reviewdesk.embedded.refreshing import refresh_until
+from reviewdesk.embedded.sending import NUM_SENDERS, send_until
 
 SWEEP_SECONDS = 1.0
 HOUSE_SECONDS = 600.0
@@ -38,7 +39,7 @@ def run_scheduler() -> None:
     signal.signal(signal.SIGINT, ask)
     while not stop.is_set():
         try:
-            with psycopg.connect(**_parameters(), autocommit=True) as own, _refreshing() as begin:
+            with psycopg.connect(**_parameters(), autocommit=True) as own, _beside() as begin:
                 _work_in_turn(own, stop, begin)
         except (DatabaseError, psycopg.OperationalError) as error:
             _logger.warning("The scheduler's database is away (%s); it is tried again.", error)
@@ -51,16 +52,26 @@ def _parameters() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _refreshing() -> Iterator[Callable[[], None]]:
-    """Give what starts the thread that refreshes totals; at the end it is stopped."""
+def _beside() -> Iterator[Callable[[], None]]:
+    """Give what starts the threads that refresh totals and send messages; at the end they stop."""
     stop = threading.Event()
-    thread = threading.Thread(target=refresh_until, args=(stop,), name="refresher", daemon=True)
+    work = [("refresher", refresh_until), *[("sender", send_until)] * NUM_SENDERS]
+    threads = [
+        threading.Thread(target=target, args=(stop,), name=name, daemon=True)
+        for name, target in work
+    ]
+
+    def begin() -> None:
+        for thread in threads:
+            thread.start()
+
     try:
-        yield thread.start
+        yield begin
     finally:
         stop.set()
-        if thread.is_alive():
-            thread.join(_STOP_SECONDS)
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(_STOP_SECONDS)
 
 
 def _work_in_turn(
