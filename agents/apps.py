@@ -1,6 +1,9 @@
 """The app of the agents."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class AgentsConfig(AppConfig):
@@ -8,3 +11,8 @@ class AgentsConfig(AppConfig):
 
     name = "agents"
     verbose_name = "Agents"
+
+    def ready(self) -> None:
+        """Import the modules that register function tools (REVIEWDESK_TOOLS)."""
+        for name in settings.TOOL_MODULES:
+            import_module(name)

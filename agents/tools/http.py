@@ -126,7 +126,7 @@ def fetch(*, sender: Sender, url: str, timeout_seconds: float, max_bytes: int) -
         ToolError: It answered with an error, or with too much.
         ToolUnavailableError: It may be asked again.
     """
-    prepared = _Prepared("GET", _url(url))
+    prepared = _Prepared("GET", url_of(url))
     answer = send(sender, prepared, Attempt(timeout_seconds), max_bytes=max_bytes)
     if not answer.is_success:
         raise ToolError(f"{sender.what} answered {_status(answer.status)}: {_words(answer)}")
@@ -207,7 +207,7 @@ def _read(response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
 
 def _redirected(what: str, sent: _Prepared, status: int, location: str) -> _Prepared:
     """Return the request that follows a redirect (RFC 9110, 15.4)."""
-    target = _url(location, base=sent.url)
+    target = url_of(location, base=sent.url)
     if sent.url.scheme == "https" and target.scheme != "https":
         raise ToolError(f"{what} redirects from https to {target.scheme}; that is not followed.")
     if sent.method in {"GET", "HEAD"} or status in {307, 308}:
@@ -249,7 +249,7 @@ def _prepared(request: dict[str, Any], arguments: dict[str, Any], effect_key: st
         else:
             body = {**(body or {}), name: value}
     content = _content(body, headers, is_form=bool(request.get("form")))
-    url = _url(request["url"] + path)
+    url = url_of(request["url"] + path)
     return _Prepared(method, url.copy_merge_params(query) if query else url, headers, content)
 
 
@@ -290,7 +290,12 @@ def _texts(value: Any, join: str | None) -> list[str]:
     return texts if join is None else [join.join(texts)]
 
 
-def _url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
+def url_of(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
+    """Return an address, relative to `base` where one is given.
+
+    Raises:
+        HostRefusedError: It is none.
+    """
     try:
         return base.join(text) if base else httpx2.URL(text)
     except httpx2.InvalidURL as error:

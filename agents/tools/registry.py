@@ -6,7 +6,7 @@ from agents.demo.tools import CONTRACTS
 from agents.models import Effect, Tier, ToolDefinition, ToolSource
 from agents.tools.contract import ToolContract, ToolKind, policy_from_json
 
-_BY_NAME = {contract.name: contract for contract in sorted(CONTRACTS, key=lambda each: each.name)}
+_BY_NAME = {contract.name: contract for contract in CONTRACTS}
 
 
 class UnknownToolError(KeyError):
@@ -40,7 +40,7 @@ def contracts(project_id: int | None = None) -> tuple[ToolContract, ...]:
         project_id: Whose imported tools; None: the code's own alone.
     """
     if project_id is None:
-        return tuple(_BY_NAME.values())
+        return tuple(_BY_NAME[name] for name in sorted(_BY_NAME))
     rows = ToolDefinition.objects.filter(
         project_id=project_id, is_current=True, source__is_on=True
     ).select_related("source")
@@ -65,6 +65,22 @@ def contracts_named(names: Iterable[str], project_id: int | None) -> dict[str, T
         .distinct("name")
     )
     return found | {row.name: contract_of(row) for row in rows}
+
+
+def register(contract: ToolContract) -> None:
+    """Add a tool of the code's own (see `agents.tools.functions` for the usual way).
+
+    Raises:
+        ValueError: The code has a tool of this name already.
+    """
+    if contract.name in _BY_NAME:
+        raise ValueError(f"There are two tools called {contract.name}.")
+    _BY_NAME[contract.name] = contract
+
+
+def forget(name: str) -> None:
+    """Take out a tool that `register` added."""
+    del _BY_NAME[name]
 
 
 def is_own(name: str) -> bool:
