@@ -23,7 +23,7 @@ from agents.runtime.start import request_cancel, start_run
 from agents.tools.autonomy import change_level
 from tests.factories import make_user
 from tests.model_server import ModelServer, model_server
-from tests.shop import CANCEL, make_shop_agent
+from tests.shop import CANCEL, make_shop_agent, set_level
 from traces.models import Session, Span
 
 INPUT = {"messages": [{"role": "user", "content": "Cancel #T1"}], "turns": []}
@@ -129,7 +129,7 @@ def test_rejection_stays_one_although_the_tool_became_autonomous() -> None:
         agent, run, approval = park(server)
         reject_call(approval=approval, by=make_user(), message="No.", hold=NOT_HELD)
         tool = agent.tools.get(name="cancel_pending_order")
-        change_level(agent_tool=tool, level=Level.AUTONOMOUS, reason="Trusted.", by=make_user())
+        set_level(tool, Level.AUTONOMOUS)
         finish(run)
     assert not ShopWrite.objects.exists()
 
@@ -186,12 +186,15 @@ def test_approval_is_void_once_the_tools_contract_changed() -> None:
     assert not ShopWrite.objects.exists()
 
 
-def test_calls_of_one_answer_are_asked_for_one_by_one() -> None:
+def test_calls_of_one_answer_are_asked_at_once_and_decided_one_by_one() -> None:
     with model_server([CANCEL, CANCEL], "Done.") as server:
-        _, run, first = park(server)
+        agent, version = make_shop_agent(server.base_url)
+        run = start_run(agent=agent, version=version, run_input=INPUT)
+        advance(run.pk)
+        first, second = run.approvals.order_by("step__index")
         approve_call(approval=first, by=make_user())
         advance(run.pk)
-        second = run.approvals.exclude(pk=first.pk).get()
+        second.refresh_from_db()
         assert second.status == ToolApproval.Status.WAITING
         reject_call(approval=second, by=make_user(), message="Once is enough.", hold=NOT_HELD)
         finish(run)

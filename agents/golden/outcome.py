@@ -153,7 +153,10 @@ def _repeats(event: Event, events: list[Event]) -> bool:
 
 
 def _is_no_step(span: Span) -> bool:
-    return bool(span.attributes.get("given")) or "attempt" in span.attributes
+    is_failed_attempt = span.kind == Span.Kind.MODEL and span.status == Span.Status.ERROR
+    return bool(span.attributes.get("given")) or (
+        is_failed_attempt and "attempt" in span.attributes
+    )
 
 
 def _event(span: Span, step: int) -> Event | None:

@@ -20,7 +20,8 @@ from traces.models import Session
 MOST_REPEATS = 10
 MOST_RUNS = 1000
 
-_FINISHED = Q(run__status__in=[Run.Status.COMPLETED, Run.Status.FAILED, Run.Status.CANCELLED])
+_ENDED = sorted(set(Run.Status) - set(Run.OPEN))
+_FINISHED = Q(run__status__in=_ENDED)
 _SETTLEABLE = _FINISHED | Q(run=None)
 
 

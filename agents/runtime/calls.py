@@ -68,10 +68,17 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NotYet:
-    """The call may not start before `seconds` have passed; nothing was used up."""
+    """The call may not start before `seconds` have passed; nothing was used up.
+
+    Attributes:
+        seconds: How long at least.
+        attributes: For the span.
+        is_for_decision: Whether a decision may still be taken back until then.
+    """
 
     seconds: float
     attributes: dict[str, Any] = field(default_factory=dict)
+    is_for_decision: bool = False
 
 
 Decided = CallOutcome | Attempt | NotYet
@@ -218,9 +225,14 @@ def _after_decision(
         return begun.make(action, approval.decided_arguments or {}, level.level, extra)
     with transaction.atomic():
         decision = take_decision(action=action, contract=contract, level=level, now=now)
+        if decision.leaves_at is not None:
+            return NotYet((decision.leaves_at - now).total_seconds(), is_for_decision=True)
         if decision.status is ToolApproval.Status.WAITING:
             return CallOutcome(Step.Status.WAITING, None, {"level": str(level.level)})
         extra = {"decision": str(decision.status)}
+        if decision.status is ToolApproval.Status.RESPONDED:
+            answer = {"result": decision.refusal}
+            return settled(CallResult(answer, {**extra, "answered_by": "person"}))
         if decision.arguments is None:
             return settled(failed(decision.refusal, **extra))
         made = begun.make(action, decision.arguments, Level.APPROVE, extra)
@@ -247,7 +259,7 @@ def _ask(
         kind=kind,
         now=now,
     )
-    attributes = {"level": str(level.level), "bound_by": level.why}
+    attributes: dict[str, Any] = {"level": str(level.level), "bound_by": level.why}
     if is_approval:
         return CallOutcome(Step.Status.WAITING, None, attributes, approval)
     response = {"result": SUGGESTED, "is_suggestion": True}

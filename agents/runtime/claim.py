@@ -2,7 +2,8 @@
 
 A claim is one UPDATE … FOR UPDATE SKIP LOCKED that hands out a token. Every later write of the
 worker happens under `fenced`, which locks the run's row and checks the token. Only the database's
-clock is used.
+clock is used. A lease that has ended takes nothing away by itself: whoever takes the run back does,
+and from then on its old worker can write nothing, however long it was stopped.
 """
 
 import os
@@ -16,12 +17,12 @@ from django.db import connection, transaction
 
 from agents.errors import ClaimLostError
 from agents.models import Run, WorkerHeartbeat
+from agents.tools.standing import hold_authority
 
 WORKER_ID = uuid.uuid4().hex
 LEASE_SECONDS = 10
-MAX_RECOVERIES = 5
 ALIVE_SECONDS = 10
-_held: set[uuid.UUID] = set()
+_held: dict[uuid.UUID, int] = {}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Claim:
 
 def claim_due_run(run_id: uuid.UUID | None = None) -> Claim | None:
     """Claim the run that has been due longest (or `run_id`, if due); None if there is none."""
+    return next(iter(claim_due_runs(limit=1, run_id=run_id)), None)
+
+
+def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim]:
+    """Claim up to `limit` of the runs that have been due longest (or `run_id`, if due)."""
     only, parameters = ("AND id = %s", [run_id]) if run_id else ("", [])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -41,35 +47,41 @@ def claim_due_run(run_id: uuid.UUID | None = None) -> Claim | None:
             UPDATE agents_run SET status = 'running', claim_token = claim_token + 1,
                 claimed_by = %s, next_at = NULL,
                 lease_until = clock_timestamp() + make_interval(secs => %s)
-            WHERE id = (
+            WHERE id = ANY(ARRAY(
                 SELECT id FROM agents_run
                 WHERE status = 'queued' AND next_at <= clock_timestamp() {only}
-                ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
-            )
+                ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
+            ))
             RETURNING id, claim_token
             """,
-            [WORKER_ID, LEASE_SECONDS, *parameters],
+            [WORKER_ID, LEASE_SECONDS, *parameters, limit],
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    _held.add(row[0])
-    return Claim(*row)
+        claims = [Claim(*row) for row in cursor.fetchall()]
+    _held.update((claim.run_id, claim.token) for claim in claims)
+    return claims
 
 
 def let_go(claim: Claim) -> None:
-    """Stop renewing the lease of a run that this process no longer advances."""
-    _held.discard(claim.run_id)
+    """Stop renewing the lease of a run that this process no longer advances.
+
+    A thread that was overtaken lets nothing go that another thread of this process has claimed.
+    """
+    if _held.get(claim.run_id) == claim.token:
+        _held.pop(claim.run_id, None)
 
 
 @contextmanager
-def fenced(claim: Claim) -> Iterator[Run]:
+def fenced(claim: Claim, *, starts_effect: bool = False) -> Iterator[Run]:
     """Open a transaction that holds the run's row, and yield the run.
+
+    With `starts_effect` it first takes the authority lock that flipping a kill switch waits for.
 
     Raises:
         ClaimLostError: The token has moved on, or the run is not running any more.
     """
     with transaction.atomic():
+        if starts_effect:
+            hold_authority()
         run = (
             Run.objects.select_for_update(of=("self",))
             .select_related("agent", "version", "session")
@@ -77,10 +89,23 @@ def fenced(claim: Claim) -> Iterator[Run]:
             .first()
         )
         if run is None:
-            raise ClaimLostError(
-                f"Run {claim.run_id} is not held with token {claim.token} any more."
-            )
+            raise _lost(claim)
         yield run
+
+
+def check_held(claim: Claim) -> None:
+    """Make sure that the run is still this worker's, right before something leaves the desk.
+
+    A worker that was stopped between its transaction and its call finds out here (one query).
+
+    Raises:
+        ClaimLostError: The token has moved on, or the run is not running any more.
+    """
+    held = Run.objects.filter(
+        pk=claim.run_id, claim_token=claim.token, status=Run.Status.RUNNING
+    ).exists()
+    if not held:
+        raise _lost(claim)
 
 
 def beat(worker_id: str = WORKER_ID) -> None:
@@ -89,6 +114,7 @@ def beat(worker_id: str = WORKER_ID) -> None:
     A run that was left behind (its database connection broke, say) is not renewed: its lease ends
     and it is taken back.
     """
+    held = dict(_held)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
@@ -101,10 +127,11 @@ def beat(worker_id: str = WORKER_ID) -> None:
         cursor.execute(
             """
             UPDATE agents_run SET lease_until = clock_timestamp() + make_interval(secs => %s)
+            FROM unnest(%s::uuid[], %s::bigint[]) AS held (run_id, token)
             WHERE status = 'running' AND claimed_by = %s AND lease_until > clock_timestamp()
-                AND id = ANY(%s)
+                AND id = held.run_id AND claim_token = held.token
             """,
-            [LEASE_SECONDS, worker_id, list(_held)],
+            [LEASE_SECONDS, [*held], [*held.values()], worker_id],
         )
 
 
@@ -150,12 +177,13 @@ def num_live_workers() -> int:
 
 
 def take_back_lost_runs() -> int:
-    """Queue the runs whose lease has ended again; give up those that were lost too often."""
+    """Queue the runs whose lease has ended again; return how many."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE agents_run SET status = 'queued', next_at = clock_timestamp(), claimed_by = '',
-                lease_until = NULL, num_recoveries = num_recoveries + 1
+                lease_until = NULL, num_recoveries = num_recoveries + 1,
+                num_lost_in_row = num_lost_in_row + 1
             WHERE id IN (
                 SELECT id FROM agents_run
                 WHERE status = 'running' AND lease_until < clock_timestamp()
@@ -167,15 +195,20 @@ def take_back_lost_runs() -> int:
     return count
 
 
+def _lost(claim: Claim) -> ClaimLostError:
+    return ClaimLostError(f"Run {claim.run_id} is not held with token {claim.token} any more.")
+
+
 def _give_back(worker_id: str, *, is_recovery: bool) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE agents_run SET status = 'queued', next_at = clock_timestamp(), claimed_by = '',
-                lease_until = NULL, num_recoveries = num_recoveries + %s
+                lease_until = NULL, num_recoveries = num_recoveries + %s,
+                num_lost_in_row = num_lost_in_row + %s
             WHERE status = 'running' AND claimed_by = %s
             """,
-            [int(is_recovery), worker_id],
+            [int(is_recovery), int(is_recovery), worker_id],
         )
         count: int = cursor.rowcount
     return count

@@ -1,40 +1,40 @@
-"""Why a run ends before its next step: cancelled, lost too often, or over a limit."""
+"""Why a run goes no further now: cancelled, lost too often, over a limit, or stopped."""
 
 from agents.config import VersionConfig
 from agents.models import Run, Step
-from agents.runtime.claim import MAX_RECOVERIES
-from agents.runtime.ending import end_run
-from agents.runtime.journal import totals
+from agents.runtime.budgets import count, day_limit_passed, run_limit_passed
+from agents.runtime.dead import MAX_RECOVERIES, end_as_dead
+from agents.runtime.ending import end_run, park_run
+from agents.runtime.journal import Action
+from agents.tools.contract import ToolContract
+from agents.tools.stops import name_of, stop_for
 
 
-def ends_early(run: Run, steps: list[Step], config: VersionConfig) -> bool:
+def ends_early(run: Run, steps: list[Step], config: VersionConfig, action: Action) -> bool:
     """End the run where it was cancelled, lost too often, or is over a limit; say if so."""
     if run.cancel_requested_at:
         end_run(run, Run.Status.CANCELLED, error=run.error)
-    elif run.num_recoveries > MAX_RECOVERIES:
-        text = f"given up: its worker was lost {run.num_recoveries} times"
-        end_run(run, Run.Status.FAILED, failure=Run.Failure.LOST, error=text)
-    elif text := _limit_passed(run, steps, config):
-        end_run(run, Run.Status.FAILED, failure=Run.Failure.LIMIT, error=text)
+    elif run.num_lost_in_row > MAX_RECOVERIES:
+        end_as_dead(run)
+    elif text := run_limit_passed(run, steps, config, action) or day_limit_passed(run):
+        end_run(run, Run.Status.OVER_BUDGET, failure=Run.Failure.LIMIT, error=text)
+        count(run, over_budget=1)
     else:
         return False
     return True
 
 
-def _limit_passed(run: Run, steps: list[Step], config: VersionConfig) -> str:
-    limits = config.limits
-    num_steps = sum(
-        step.kind != Step.Kind.CUSTOMER and step.status in {Step.Status.DONE, Step.Status.FAILED}
-        for step in steps
-    )
-    tokens, cost = totals(steps)
-    seconds = run.session.working_ns / 1e9
-    if num_steps >= limits.max_steps:
-        return f"over its limit of {limits.max_steps} steps"
-    if tokens >= limits.max_tokens:
-        return f"over its limit of {limits.max_tokens:,} tokens: {tokens:,} used"
-    if cost >= limits.max_cost_usd:
-        return f"over its limit of ${limits.max_cost_usd:.2f}: ${cost:.4f} used"
-    if seconds >= limits.max_seconds:
-        return f"over its limit of {limits.max_seconds} s of work: {seconds:.0f} s used"
-    return ""
+def is_stopped(run: Run, contract: ToolContract | None) -> bool:
+    """Park the run where a kill switch holds its next call (None: of the model); say if so.
+
+    Call it in a transaction that began with the authority lock. A golden test's calls change
+    nothing but its own copy of the shop: only a stop of the model holds them.
+    """
+    if contract is not None and run.kind == Run.Kind.GOLDEN:
+        return False
+    switch = stop_for(run, contract)
+    if switch is None:
+        return False
+    reason = f"stopped before its next step: {name_of(switch)} is stopped ({switch.reason})"
+    park_run(run, Run.Parked.STOP, reason)
+    return True

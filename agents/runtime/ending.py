@@ -1,6 +1,6 @@
 """How a run stops being advanced: ended, parked for a person, or queued for later.
 
-Each is called inside `fenced`, with the run it yielded.
+Each is called with the run's row locked: inside `fenced`, or where no worker holds the run.
 """
 
 import time
@@ -10,6 +10,7 @@ from django.db import connection
 
 from agents.models import Run, Step, ToolApproval
 from agents.runtime.record import root_span_id
+from agents.runtime.unknown import ask_what_happened, may_have_happened
 from agents.tools.autonomy import database_now
 from traces.models import Session, Span
 from traces.recorder import set_status
@@ -17,9 +18,15 @@ from traces.redaction import masker_for
 
 _SESSION_STATUS = {
     Run.Status.COMPLETED: Session.Status.COMPLETED,
+    Run.Status.OVER_BUDGET: Session.Status.FAILED,
     Run.Status.FAILED: Session.Status.FAILED,
     Run.Status.CANCELLED: Session.Status.CANCELLED,
 }
+_NOT_MADE = (
+    ToolApproval.Status.WAITING,
+    ToolApproval.Status.APPROVED,
+    ToolApproval.Status.EDITED,
+)
 
 
 def end_run(
@@ -30,19 +37,30 @@ def end_run(
     failure: Run.Failure = Run.Failure.NONE,
     error: str = "",
 ) -> None:
-    """End a run and its session; calls that still wait for a person become void."""
+    """End a run and its session; calls that were not made become void.
+
+    A call outside that was in progress stays unknown, and people are asked what became of it.
+    """
     now = database_now()
     run.status, run.error, run.failure, run.finished_at = status, error, failure, now
     run.claimed_by, run.lease_until, run.next_at = "", None, None
+    run.parked_for = Run.Parked.NOT
     run.save(
         update_fields=[
             "status", "error", "failure", "finished_at", "claimed_by", "lease_until", "next_at",
+            "parked_for",
         ]
     )  # fmt: skip
     run.approvals.filter(
-        status=ToolApproval.Status.WAITING, kind=ToolApproval.Kind.APPROVAL
-    ).update(status=ToolApproval.Status.VOID, message=f"the run has {status.label}"[:1000])
+        status__in=_NOT_MADE, kind=ToolApproval.Kind.APPROVAL, consumed_at=None
+    ).update(
+        status=ToolApproval.Status.VOID, message=f"the run ended: {error or status.label}"[:1000]
+    )
     open_steps = run.steps.filter(status__in=[Step.Status.STARTED, Step.Status.WAITING])
+    for step in open_steps:
+        if may_have_happened(run, step):
+            why = f"The run ended ({error or status.label}) while {step.name} was in progress."
+            ask_what_happened(run, step, why)
     open_spans = list(open_steps.values_list("span_id", flat=True))
     open_steps.update(status=Step.Status.FAILED, finished_at=now, response={"error": error})
     Span.objects.filter(session=run.session, span_id__in=open_spans).update(
@@ -57,27 +75,49 @@ def end_run(
     )
 
 
-def park_run(run: Run) -> None:
-    """Park a run until a person decides; it holds no worker meanwhile."""
-    run.status, run.claimed_by = Run.Status.WAITING, ""
+def park_run(run: Run, why: Run.Parked = Run.Parked.APPROVAL, reason: str = "") -> None:
+    """Park a run until a person decides; it holds no worker meanwhile.
+
+    Args:
+        run: The run.
+        why: What it waits for; a call of unknown outcome makes it `needs_review`.
+        reason: For people who read the session.
+    """
+    is_unknown = why is Run.Parked.EFFECT
+    run.status = Run.Status.NEEDS_REVIEW if is_unknown else Run.Status.WAITING
+    run.claimed_by, run.parked_for = "", why
     run.lease_until = run.next_at = None
-    run.save(update_fields=["status", "claimed_by", "lease_until", "next_at"])
-    set_status(session=run.session, status=Session.Status.WAITING)
+    run.save(update_fields=["status", "claimed_by", "parked_for", "lease_until", "next_at"])
+    set_status(session=run.session, status=Session.Status.WAITING, reason=reason)
     _mark_root(run, Span.Status.WAITING)
 
 
 def wake_run(run: Run) -> None:
     """Queue a parked run again, after a decision; called with the run's row locked."""
-    run.status, run.next_at = Run.Status.QUEUED, database_now()
-    run.save(update_fields=["status", "next_at"])
+    run.status, run.next_at, run.parked_for = Run.Status.QUEUED, database_now(), Run.Parked.NOT
+    run.save(update_fields=["status", "next_at", "parked_for"])
     set_status(session=run.session, status=Session.Status.RUNNING)
+
+
+def queue_later(run: Run, delay: timedelta) -> None:
+    """Queue the run for after `delay`; it holds no worker meanwhile."""
+    run.status, run.claimed_by, run.lease_until = Run.Status.QUEUED, "", None
+    run.next_at = database_now() + delay
+    run.save(update_fields=["status", "claimed_by", "lease_until", "next_at"])
 
 
 def retry_later(run: Run, delay: timedelta) -> None:
     """Queue the run for another attempt of its model call."""
-    run.status, run.claimed_by, run.lease_until = Run.Status.QUEUED, "", None
-    run.next_at, run.num_retries = database_now() + delay, run.num_retries + 1
-    run.save(update_fields=["status", "claimed_by", "lease_until", "next_at", "num_retries"])
+    run.num_retries += 1
+    run.save(update_fields=["num_retries"])
+    queue_later(run, delay)
+
+
+def note_progress(run: Run) -> None:
+    """Forget the recoveries in a row: a step was done."""
+    if run.num_lost_in_row:
+        run.num_lost_in_row = 0
+        run.save(update_fields=["num_lost_in_row"])
 
 
 def _mark_root(run: Run, status: Span.Status) -> None:

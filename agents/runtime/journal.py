@@ -4,7 +4,7 @@ Pure: what follows is decided by the recorded steps alone, never by asking the m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.config import canonical_json
@@ -21,7 +21,14 @@ class CallModel:
 
 @dataclass(frozen=True)
 class CallTool:
-    """Do one call that the model asked for. `step` waits for a person, or is None."""
+    """Do one call that the model asked for, the first of its turn that is not settled.
+
+    Attributes:
+        index: Of its step: each call of a turn has its own place, whether it was begun or not.
+        step: None where it was not begun. Else it waits (for a person, or its next attempt), was
+            started by a worker that never said how it ended, or its outcome is unknown.
+        later: The calls of the same turn after it that were not begun.
+    """
 
     index: int
     step: Step | None
@@ -29,6 +36,7 @@ class CallTool:
     name: str
     arguments: dict[str, Any] | None
     raw_arguments: str
+    later: tuple["CallTool", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,25 +53,30 @@ class Finish:
 
 
 Action = CallModel | CallTool | TellCustomer | Finish
+_SETTLED = frozenset({Step.Status.DONE, Step.Status.FAILED})
 
 
 def next_action(run_input: dict[str, Any], steps: Sequence[Step]) -> Action:
     """Return what comes after `steps` (all of the run's, by index)."""
-    if not steps:
+    turn = next((step for step in reversed(steps) if step.kind != Step.Kind.TOOL), None)
+    if turn is None:
         return CallModel(0, None)
-    last = steps[-1]
-    index = last.index + 1
-    if last.kind == Step.Kind.MODEL and last.status == Step.Status.STARTED:
-        return CallModel(last.index, last)
-    if last.kind == Step.Kind.CUSTOMER:
-        return CallModel(index, None)
-    model = next(step for step in reversed(steps) if step.kind == Step.Kind.MODEL)
-    done = {step.call_id: step for step in steps if step.index > model.index}
-    for call in (model.response or {}).get("tool_calls", []):
-        step = done.get(call["id"])
-        if step is None or step.status == Step.Status.WAITING:
-            return _tool_action(index, step, call)
-    if done:
+    if turn.kind == Step.Kind.CUSTOMER:
+        return CallModel(turn.index + 1, None)
+    if turn.status == Step.Status.STARTED:
+        return CallModel(turn.index, turn)
+    calls = (turn.response or {}).get("tool_calls", [])
+    begun = {step.call_id: step for step in steps if step.index > turn.index}
+    actions = [
+        _tool_action(turn.index + place, begun.get(call["id"]), call)
+        for place, call in enumerate(calls, 1)
+    ]
+    for place, action in enumerate(actions):
+        if action.step is None or action.step.status not in _SETTLED:
+            later = tuple(each for each in actions[place + 1 :] if each.step is None)
+            return replace(action, later=later)
+    index = turn.index + len(calls) + 1
+    if calls:
         return CallModel(index, None)
     num_told = sum(step.kind == Step.Kind.CUSTOMER for step in steps)
     turns = run_input.get("turns", [])
@@ -83,7 +96,7 @@ def messages_of(
         response = step.response or {}
         if step.kind == Step.Kind.CUSTOMER:
             messages.append({"role": "user", "content": response["content"]})
-        elif step.kind == Step.Kind.TOOL and step.status in {Step.Status.DONE, Step.Status.FAILED}:
+        elif step.kind == Step.Kind.TOOL and step.status in _SETTLED:
             messages.append(
                 {"role": "tool", "tool_call_id": step.call_id, "content": result_text(response)}
             )

@@ -10,7 +10,7 @@ from agents.config import config_from_json
 from agents.errors import ClaimLostError
 from agents.models import Run, Step
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
-from agents.runtime.ending import end_run
+from agents.runtime.ending import end_run, note_progress
 from agents.runtime.journal import (
     CallModel,
     CallTool,
@@ -88,6 +88,7 @@ def _tell_customer(claim: Claim, action: TellCustomer) -> bool:
         step.finished_at = database_now()
         step.save()
         record_spans(session=run.session, spans=[span_of(step)])
+        note_progress(run)
     return True
 
 

@@ -1,80 +1,217 @@
-"""The step that asks the model: started, asked outside any transaction, and stored."""
+"""The step that asks the model: started, asked outside any transaction, and stored.
+
+Every attempt is a span of its own; what follows one that failed, `model_attempts` says.
+"""
 
 import random
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from agents.config import VersionConfig
-from agents.errors import ModelRefusedError, ModelUnavailableError
+from agents.errors import ModelError, ModelRefusedError, ModelUnavailableError, Usage
 from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
 from agents.models import AgentTool, Run, Step
+from agents.runtime.budgets import count
 from agents.runtime.claim import Claim, fenced
-from agents.runtime.early import ends_early
-from agents.runtime.ending import end_run, retry_later
+from agents.runtime.early import ends_early, is_stopped
+from agents.runtime.ending import end_run, note_progress, retry_later
 from agents.runtime.journal import CallModel, messages_of
-from agents.runtime.record import new_step, root_span_id, span_of
+from agents.runtime.model_attempts import (
+    FailedAttempt,
+    Kind,
+    NextAttempt,
+    failed_attempts,
+    next_attempt,
+)
+from agents.runtime.record import new_step, span_of
 from agents.tools.autonomy import database_now, effective_levels
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts
-from traces.clean import clean_json
+from traces.clean import clean_json, clean_text
 from traces.models import Span
 from traces.pricing import price_table
 from traces.recorder import new_span_id, record_spans
-from traces.records import SpanRecord
 
-MAX_RETRIES = 5
+# The start of a step's next attempt while that waits for its time.
+_NOT_BEGUN = 0
+_MAX_ERROR = 2000
 
 
 def call_model(claim: Claim, action: CallModel, steps: list[Step], config: VersionConfig) -> bool:
-    """Ask the model once; False if the run has ended or was put off with it."""
-    with fenced(claim) as run:
-        if ends_early(run, steps, config):
+    """Ask a model once; False if the run has ended or was put off with it.
+
+    True after a failure means that another model is to be asked at once, under the authority and
+    limits that hold then.
+    """
+    with fenced(claim, starts_effect=True) as run:
+        if ends_early(run, steps, config, action) or is_stopped(run, None):
             return False
-        step = action.step or new_step(
-            run, claim.token, action.index, Step.Kind.MODEL, config.model
-        )
         tools = offered_tools(run, config)
-        step.request = {
-            "parameters": config.parameters,
-            "tools": [contract.name for contract in tools],
-        }
-        step.save()
-        record_spans(session=run.session, spans=[span_of(step)])
+        step = _begin(run, claim, action, config, tools)
+    began = time.monotonic()
     try:
         completion = complete(
-            endpoint=endpoint_for(model=config.model, agent_base_url=run.agent.model_base_url),
-            model=config.model,
+            endpoint=endpoint_for(model=step.name, agent_base_url=run.agent.model_base_url),
+            model=step.name,
             messages=messages_of(config.system_prompt, run.input, steps),
             tools=[contract.to_openai() for contract in tools],
             parameters=config.parameters,
+            timeout_seconds=config.limits.model_timeout_seconds,
         )
-    except ModelUnavailableError as error:
-        return _after_unavailable(claim, config, error)
-    except ModelRefusedError as error:
+    except ModelError as error:
+        milliseconds = _since(began)
         with fenced(claim) as run:
-            end_run(run, Run.Status.FAILED, failure=Run.Failure.MODEL, error=str(error))
-        return False
+            return _store_failure(run, step, config, error, milliseconds)
+    milliseconds = _since(began)
     with fenced(claim) as run:
-        _store_completion(run, step, completion)
+        _store_completion(run, step, config, completion, milliseconds)
     return True
 
 
-def _store_completion(run: Run, step: Step, completion: Completion) -> None:
+def _begin(
+    run: Run, claim: Claim, action: CallModel, config: VersionConfig, tools: list[ToolContract]
+) -> Step:
+    step = action.step or new_step(run, claim.token, action.index, Step.Kind.MODEL, config.model)
+    failed = step.request.get("attempts", [])
+    step.request = {
+        "parameters": config.parameters,
+        "tools": [contract.name for contract in tools],
+    }
+    if failed:
+        step.request["attempts"] = failed
+    if step.start_ns == _NOT_BEGUN:
+        step.start_ns = time.time_ns()
+    step.claim_token, step.num_attempts = claim.token, len(failed) + 1
+    step.save()
+    record_spans(session=run.session, spans=[span_of(step, attributes=_about(step, config))])
+    if action.index == 0 and action.step is None:
+        # Not when it is queued: a thousand queued runs would use up a day of which none has begun.
+        count(run, runs=1)
+    return step
+
+
+def _store_completion(
+    run: Run, step: Step, config: VersionConfig, completion: Completion, milliseconds: int
+) -> None:
+    usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
     step.response = clean_json(_response_json(completion))
     step.status, step.finished_at = Step.Status.DONE, database_now()
-    step.input_tokens, step.output_tokens = completion.input_tokens, completion.output_tokens
-    step.cost_usd = price_table(run.project_id).cost(
-        model=completion.model,
-        input_tokens=completion.input_tokens,
-        output_tokens=completion.output_tokens,
-        at=step.finished_at.date(),
-    )
+    step.input_tokens, step.output_tokens = usage.input_tokens, usage.output_tokens
+    step.cost_usd = _cost(run, usage, step.finished_at)
     step.save()
     if run.num_retries:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
-    record_spans(session=run.session, spans=[span_of(step)])
+    note_progress(run)
+    record_spans(session=run.session, spans=[span_of(step, attributes=_about(step, config))])
+    _count(run, usage, step.cost_usd, milliseconds, steps=1)
+
+
+def _store_failure(
+    run: Run, step: Step, config: VersionConfig, error: ModelError, milliseconds: int
+) -> bool:
+    """Store an attempt that failed; True if the next one is made at once."""
+    now = database_now()
+    attempt = _failed(step, error, now)
+    failed = [*failed_attempts(step.request), attempt]
+    following = next_attempt(config, failed, now=now.timestamp(), jitter=_jitter)
+    usage = error.usage if isinstance(error, ModelRefusedError) else None
+    cost = _cost(run, usage, now) if usage else None
+    span = span_of(step, attributes=_about(step, config, attempt, following))
+    span = replace(
+        span,
+        status=Span.Status.ERROR,
+        status_message=attempt.error,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        cost_usd=cost,
+        cost_from=Span.CostFrom.UNKNOWN if cost is None else Span.CostFrom.COMPUTED,
+    )
+    record_spans(session=run.session, spans=[span])
+    is_at_once = _go_on(run, step, [each.to_json() for each in failed], following)
+    _count(run, usage, cost, milliseconds)
+    return is_at_once
+
+
+def _go_on(
+    run: Run, step: Step, failed: list[dict[str, Any]], following: NextAttempt | None
+) -> bool:
+    step.request = {**step.request, "attempts": clean_json(failed)}
+    if following is None:
+        step.save()
+        end_run(run, Run.Status.FAILED, failure=Run.Failure.MODEL, error=failed[-1]["error"])
+        return False
+    step.name, step.span_id, step.start_ns = following.model, new_span_id(), _NOT_BEGUN
+    step.save()
+    if following.wait_seconds <= 0:
+        return True
+    retry_later(run, timedelta(seconds=following.wait_seconds))
+    return False
+
+
+def _failed(step: Step, error: ModelError, now: datetime) -> FailedAttempt:
+    kind, wait = Kind.REFUSED, 0.0
+    if isinstance(error, ModelUnavailableError):
+        kind = Kind.RATE_LIMIT if error.is_rate_limit else Kind.UNAVAILABLE
+        wait = error.retry_after or 0.0
+    text = clean_text(str(error))[:_MAX_ERROR]
+    return FailedAttempt(step.name, kind, text, wait, now.timestamp())
+
+
+def _about(
+    step: Step,
+    config: VersionConfig,
+    attempt: FailedAttempt | None = None,
+    following: NextAttempt | None = None,
+) -> dict[str, Any]:
+    """Return what the span of an attempt says beside its model: which it is, and why it is made."""
+    about: dict[str, Any] = {}
+    before = failed_attempts(step.request)
+    if before or attempt:
+        about["attempt"] = len(before) + 1
+    if before:
+        about["because"] = before[-1].error
+    if step.name != config.model:
+        about["fallback"] = "model"
+    if attempt:
+        about["failure"], about["will_retry"] = str(attempt.kind), following is not None
+    if following:
+        about["next_model"] = following.model
+        about["wait_seconds"] = round(following.wait_seconds, 3)
+    return about
+
+
+def _count(
+    run: Run, usage: Usage | None, cost: Decimal | None, milliseconds: int, steps: int = 0
+) -> None:
+    count(
+        run,
+        cost_usd=cost or 0,
+        tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if usage else 0,
+        steps=steps,
+        milliseconds=milliseconds,
+        unpriced=int(usage is not None and cost is None),
+    )
+
+
+def _cost(run: Run, usage: Usage, at: datetime) -> Decimal | None:
+    return price_table(run.project_id).cost(
+        model=usage.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        at=at.date(),
+    )
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _jitter(most: float) -> float:
+    return random.uniform(0, most)  # noqa: S311
 
 
 def _response_json(completion: Completion) -> dict[str, Any]:
@@ -95,32 +232,6 @@ def _response_json(completion: Completion) -> dict[str, Any]:
         "model": completion.model,
         "finish_reason": completion.finish_reason,
     }
-
-
-def _after_unavailable(claim: Claim, config: VersionConfig, error: ModelUnavailableError) -> bool:
-    with fenced(claim) as run:
-        end_ns = time.time_ns()
-        attempt = SpanRecord(
-            span_id=new_span_id(),
-            parent_id=root_span_id(run.pk),
-            kind=Span.Kind.MODEL,
-            name=config.model,
-            model=config.model,
-            start_ns=end_ns,
-            status=Span.Status.ERROR,
-            status_message=str(error),
-            attributes={
-                "attempt": run.num_retries + 1,
-                "will_retry": run.num_retries < MAX_RETRIES,
-            },
-        )
-        record_spans(session=run.session, spans=[attempt])
-        if run.num_retries >= MAX_RETRIES:
-            end_run(run, Run.Status.FAILED, failure=Run.Failure.MODEL, error=str(error))
-        else:
-            backoff = random.uniform(0.5, 1.0) * 2**run.num_retries  # noqa: S311
-            retry_later(run, timedelta(seconds=max(backoff, error.retry_after or 0)))
-    return False
 
 
 def offered_tools(run: Run, config: VersionConfig) -> list[ToolContract]:

@@ -154,4 +154,5 @@ def _who_was_faster(row: ToolApproval) -> str:
         return (
             f"{row.decided_by} was faster: {row.tool} was {status} at {row.decided_at:%H:%M} UTC."
         )
-    return f"The call of {row.tool} is {status} already; nothing was changed."
+    why = f" ({row.message})" if row.message else ""
+    return f"The call of {row.tool} is {status} already{why}; nothing was changed."

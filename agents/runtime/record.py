@@ -47,9 +47,16 @@ def opening_spans(
 
 
 def span_of(
-    step: Step, *, attributes: dict[str, Any] | None = None, waited_ns: int = 0
+    step: Step,
+    *,
+    attributes: dict[str, Any] | None = None,
+    waited_ns: int = 0,
+    status: Span.Status | None = None,
 ) -> SpanRecord:
-    """Return a step as a span that lasts until now, without the `waited_ns` of a person."""
+    """Return a step as a span that lasts until now, without the `waited_ns` of waiting.
+
+    Workers may not agree about the time to the millisecond; a span never lasts less than nothing.
+    """
     end_ns = time.time_ns()
     response = step.response or {}
     is_model = step.kind == Step.Kind.MODEL
@@ -64,8 +71,10 @@ def span_of(
         kind=step.kind,
         name=step.name or step.kind,
         start_ns=step.start_ns,
-        duration_ns=0 if step.kind == Step.Kind.CUSTOMER else end_ns - step.start_ns - waited_ns,
-        status=_STATUS[Step.Status(step.status)],
+        duration_ns=0
+        if step.kind == Step.Kind.CUSTOMER
+        else max(end_ns - step.start_ns - waited_ns, 0),
+        status=status or _STATUS[Step.Status(step.status)],
         status_message=str(response.get("error", "")),
         model=str(response.get("model") or step.name) if is_model else "",
         input_tokens=step.input_tokens,
@@ -96,6 +105,7 @@ def new_step(run: Run, claim_token: int, index: int, kind: Step.Kind, name: str)
 _STATUS = {
     Step.Status.STARTED: Span.Status.RUNNING,
     Step.Status.WAITING: Span.Status.WAITING,
+    Step.Status.UNKNOWN: Span.Status.WAITING,
     Step.Status.DONE: Span.Status.OK,
     Step.Status.FAILED: Span.Status.ERROR,
 }

@@ -125,25 +125,27 @@ def continue_run(*, run: Run, content: str, by: AbstractBaseUser | None = None) 
 
 
 def request_cancel(*, run: Run, by: AbstractBaseUser) -> Run:
-    """Ask a run to stop: at once where it is parked or queued, else before its next step.
+    """End a run: at once where no worker holds it, else before its next step.
+
+    A call outside that is in progress comes to its end first and is recorded; one whose outcome
+    is unknown stays so, and people are asked what became of it.
 
     Raises:
         RunError: The run has ended already.
     """
     with transaction.atomic():
-        row = Run.objects.select_for_update(of=("self",)).select_related("session").get(pk=run.pk)
+        row = (
+            Run.objects.select_for_update(of=("self",))
+            .select_related("agent", "session", "project")
+            .get(pk=run.pk)
+        )
         if row.status not in Run.OPEN:
             raise RunError(f"This run has ended already: it is {row.get_status_display()}.")
         row.cancel_requested_at = database_now()
         row.error = f"cancelled by {by}"
-        if row.kind == Run.Kind.CANARY:  # it never started, so no worker can end it
-            row.save(update_fields=["cancel_requested_at"])
+        row.save(update_fields=["cancel_requested_at", "error"])
+        if row.status != Run.Status.RUNNING:
             end_run(row, Run.Status.CANCELLED, error=row.error)
-            return row
-        if row.status == Run.Status.WAITING:
-            row.status, row.next_at = Run.Status.QUEUED, row.cancel_requested_at
-        row.save(update_fields=["cancel_requested_at", "error", "status", "next_at"])
-        hint_on_commit()
     return row
 
 

@@ -1,0 +1,76 @@
+"""Writing what a tool call has come to, with all that follows from it in the same transaction."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from agents.models import Run, Step
+from agents.runtime.budgets import count
+from agents.runtime.calls import CallOutcome
+from agents.runtime.ending import note_progress
+from agents.runtime.record import span_of
+from agents.tools.autonomy import database_now
+from agents.tools.contract import ToolContract
+from agents.tools.taint import note_result
+from agents.tools.undo import offer_undo
+from traces.recorder import record_spans
+
+
+def settle_step(
+    *,
+    run: Run,
+    step: Step,
+    outcome: CallOutcome,
+    contract: ToolContract | None,
+    began_ns: int,
+) -> None:
+    """Write the end of a call: its step and span, taint, undo, and what it counts as.
+
+    Called inside `fenced`. `began_ns` is when this attempt began; what came before it, except for
+    earlier attempts, was waiting.
+    """
+    attempt_ns = max(time.time_ns() - began_ns, 0)
+    worked_ns = worked_before(step) + attempt_ns
+    now = database_now()
+    step.status, step.response, step.finished_at = outcome.status, outcome.response, now
+    step.save()
+    if outcome.approval:
+        outcome.approval.step = step
+        outcome.approval.save()
+    attributes = attributes_of(step, outcome.attributes)
+    if outcome.status is Step.Status.DONE and outcome.made_with is not None and contract:
+        attributes |= _after_success(run, step, outcome, contract, now)
+    waited_ns = max(time.time_ns() - step.start_ns - worked_ns, 0)
+    span = span_of(step, attributes=attributes, waited_ns=waited_ns)
+    record_spans(session=run.session, spans=[span])
+    note_progress(run)
+    count(run, steps=1, tool_calls=1, milliseconds=attempt_ns // 1_000_000)
+
+
+def worked_before(step: Step) -> int:
+    """Return the nanoseconds that earlier attempts of a step took."""
+    return int((step.response or {}).get("worked_ns", 0))
+
+
+def attributes_of(step: Step, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return what a call's span says of it, with key and attempt where it was made."""
+    if step.effect_key:
+        attributes = {**attributes, "effect_key": step.effect_key, "attempt": step.num_attempts}
+    return attributes
+
+
+def _after_success(
+    run: Run, step: Step, outcome: CallOutcome, contract: ToolContract, now: datetime
+) -> dict[str, Any]:
+    note_result(run=run, step=step, contract=contract)
+    if not outcome.is_undoable:
+        return {}
+    undoable = offer_undo(
+        run=run,
+        step=step,
+        contract=contract,
+        arguments=outcome.made_with or {},
+        result=(outcome.response or {}).get("result"),
+        now=now,
+    )
+    return {"undo_until": undoable.until.isoformat()} if undoable else {}
