@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection, transaction
+
 from agents.config import Limits, VersionConfig
 from agents.models import (
     Agent,
@@ -90,6 +92,17 @@ def make_live(version: Version) -> Agent:
     version.agent.live_version = version
     version.agent.save(update_fields=["live_version"])
     return version.agent
+
+
+def set_level(tool: AgentTool, level: Level, **values: Any) -> AgentTool:
+    """Set a tool's level whatever the rules say, as loading the demo may."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL reviewdesk.authority_reset = 'demo'")
+        for name, value in {"level": level, **values}.items():
+            setattr(tool, name, value)
+        tool.save()
+        cursor.execute("SET LOCAL reviewdesk.authority_reset = ''")
+    return tool
 
 
 def lift_for(agent: Agent, by: User | None = None) -> CeilingLift:

@@ -26,6 +26,7 @@ from tests.factories import (
     make_user,
     make_version,
 )
+from tests.shop import set_level
 from tests.test_releases import make_test, make_waiting
 from traces.api_keys import create_key, revoke_key
 from traces.models import ApiKey, Label
@@ -155,8 +156,8 @@ def test_only_what_one_person_did():
     agent = make_agent()
     ada, ben = make_user(name="Ada"), make_user(name="Ben")
     tool = agent.tools.get()
-    change_level(agent_tool=tool, level=Level.OFF, reason="Stop it.", by=ada)
-    change_level(agent_tool=tool, level=Level.APPROVE, reason="Go on.", by=ben)
+    change_level(agent_tool=tool, level=Level.APPROVE, reason="Stop it.", by=ada)
+    change_level(agent_tool=tool, level=Level.OFF, reason="Not at all.", by=ben)
     assert [line[4] for line in told(agent.project, person=ada)] == ["Stop it."]
 
 
@@ -164,8 +165,8 @@ def test_pages_follow_one_another_without_gap_or_repetition():
     agent, person = make_agent(), make_user()
     tool = agent.tools.get()
     for number in range(7):
-        level = Level.OFF if number % 2 else Level.SUGGEST
-        change_level(agent_tool=tool, level=level, reason=f"Change {number}", by=person)
+        set_level(tool, Level.AUTONOMOUS)
+        change_level(agent_tool=tool, level=Level.OFF, reason=f"Change {number}", by=person)
         create_key(project=agent.project, name=f"Key {number}", created_by=person)
     whole = read_trail(project=agent.project, size=100).entries
     found, after = [], None
@@ -277,7 +278,7 @@ def test_page_takes_as_many_queries_for_many_changes(django_assert_max_num_queri
     with django_assert_max_num_queries(22) as few:
         client.get(url)
     for number in range(20):
-        level = Level.SUGGEST if number % 2 else Level.OFF
-        change_level(agent_tool=agent.tools.get(), level=level, reason=f"No {number}", by=person)
+        tool = set_level(agent.tools.get(), Level.AUTONOMOUS)
+        change_level(agent_tool=tool, level=Level.OFF, reason=f"No {number}", by=person)
     with django_assert_max_num_queries(len(few)):
         client.get(url)
