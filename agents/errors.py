@@ -14,8 +14,10 @@ AgentsError
 │   ├── ProposalError           a raise cannot be proposed or decided so
 │   │   └── ProposalVoidError       what it was about has changed
 │   └── UndoError               a call cannot be taken back
+├── BudgetError          a budget cannot be set so
 ├── IncidentError        an incident cannot be opened or changed so
 ├── ScheduleError        a schedule cannot be made or changed so
+├── OutboxError          a webhook or message cannot be changed so
 ├── ToolUnavailableError an attempt at a tool outside failed and may be repeated
 ├── ToolSourceError      an OpenAPI document, MCP server or contract cannot be used so
 │   ├── HostRefusedError        an address that may not be reached
@@ -137,6 +139,10 @@ class ScheduleError(AgentsError):
     """A schedule cannot be made or changed so."""
 
 
+class OutboxError(AgentsError):
+    """A webhook or a message cannot be made, changed or sent so."""
+
+
 class ToolUnavailableError(AgentsError):
     """A tool outside is away, slow or limits the rate; the same call may succeed later.
 
@@ -164,6 +170,10 @@ class HostRefusedError(ToolSourceError):
 
 class SecretError(ToolSourceError):
     """A secret is not set, too short to be masked, or its file is open to others."""
+
+
+class BudgetError(AgentsError):
+    """A budget cannot be set so."""
 
 
 class GoldenError(AgentsError):

@@ -93,7 +93,14 @@ def rules_for(url: httpx2.URL, private_hosts: list[str]) -> HostRules:
         )
     for entry in private_hosts:
         split_entry(entry)
-    rules.check_url(url)
+    try:
+        rules.check_url(url)
+    except HostRefusedError:
+        if not _is_private_literal(host):
+            raise
+        raise HostRefusedError(
+            f"{host} is not a public address. If it is one of your own network, list it below."
+        ) from None
     return rules
 
 
