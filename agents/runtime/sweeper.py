@@ -19,6 +19,9 @@ from agents.runtime.open_calls import wake_decided
 from agents.runtime.reminders import remind_of_waiting
 from agents.schedules import start_due_schedules
 from agents.tools.autonomy import database_now
+from agents.tools.demotion import demote_by_rule
+from agents.tools.stops import wake_unstopped
+from agents.tools.undo import settle_undo_windows
 from traces.partitions import make_weeks
 from traces.repricing import advance_repricings
 from traces.unclaimed import drop_unclaimed
@@ -36,6 +39,9 @@ def sweep() -> None:
     plant_due()
     start_due_schedules()
     settle_finished()
+    wake_unstopped()
+    settle_undo_windows()
+    demote_by_rule()
     advance_repricings()
     # Without a worker hints would only pile up; one that comes is hinted at within a second.
     if _num_due() and num_live_workers():
