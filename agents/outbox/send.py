@@ -16,7 +16,7 @@ from agents.outbox.errors import GivenUpError, NotSentError, SendError
 from agents.outbox.mail import send_mail
 from agents.outbox.webhook import send_webhook
 
-LEASE_SECONDS = 60
+LEASE_SECONDS = 90
 # After each attempt; after the last one it is given up. Together about a day.
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 1800, 7200, 21_600, 50_400))
 MAX_ATTEMPTS = len(WAITS) + 1
