@@ -9,6 +9,7 @@ from agents.models import Run, WorkerHeartbeat
 from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
 from agents.runtime.canaries import plan_canaries, plant_due
+from agents.runtime.budget_warnings import warn_of_budgets
 from agents.runtime.claim import (
     num_live_workers,
     take_back_from_dead_neighbours,
@@ -38,6 +39,7 @@ def sweep() -> None:
     remind_of_waiting()
     plant_due()
     start_due_schedules()
+    warn_of_budgets()
     settle_finished()
     wake_unstopped()
     settle_undo_windows()
