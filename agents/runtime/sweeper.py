@@ -8,8 +8,8 @@ from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
 from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
-from agents.runtime.canaries import plan_canaries, plant_due
 from agents.runtime.budget_warnings import warn_of_budgets
+from agents.runtime.canaries import plan_canaries, plant_due
 from agents.runtime.claim import (
     num_live_workers,
     take_back_from_dead_neighbours,
