@@ -110,7 +110,10 @@ def result_text(response: dict[str, Any]) -> str:
     if "error" in response:
         return f"Error: {response['error']}"
     result = response["result"]
-    return result if isinstance(result, str) else canonical_json(result)
+    text = result if isinstance(result, str) else canonical_json(result)
+    if "undone" in response:
+        text += f"\n(A person has undone this call since, so it no longer holds: {response['undone']})"
+    return text
 
 
 def totals(steps: Sequence[Step]) -> tuple[int, float]:
