@@ -102,7 +102,7 @@ def described_hash(
 
 def safe_name(text: str) -> str:
     """Return a name that model endpoints accept: letters, digits, `_` and `-`, at most 64."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")[:MAX_NAME]
+    name = re.sub(r"[^A-Za-z0-9-]+", "_", text).strip("_-")[:MAX_NAME]
     return name or "tool"
 
 

@@ -81,7 +81,8 @@ def _operations(
     document: dict[str, Any], inliner: Inliner, left_out: list[tuple[str, str]]
 ) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     found = []
-    for path, given in document["paths"].items():
+    # Sorted, as the database keeps no order of keys: the same document gives the same names.
+    for path, given in sorted(document["paths"].items()):
         try:
             item = inliner.follow(given)
         except CannotInlineError as error:
@@ -117,7 +118,7 @@ class _Arguments:
         return {
             "type": "object",
             "properties": self.properties,
-            "required": self.required,
+            "required": sorted(self.required),
             "additionalProperties": False,
         }
 
