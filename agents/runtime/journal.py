@@ -112,7 +112,7 @@ def result_text(response: dict[str, Any]) -> str:
     result = response["result"]
     text = result if isinstance(result, str) else canonical_json(result)
     if "undone" in response:
-        text += f"\n(A person has undone this call since, so it no longer holds: {response['undone']})"
+        text += f"\n(A person has undone this call since; it no longer holds: {response['undone']})"
     return text
 
 
