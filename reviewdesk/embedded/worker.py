@@ -1,4 +1,4 @@
-"""The worker process: Celery with threads, and the heartbeat that renews its leases."""
+"""The worker process: Celery takes hints, a crew advances runs, a heartbeat renews leases."""
 
 import logging
 import os
@@ -11,15 +11,21 @@ from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from django.db import DatabaseError, close_old_connections
 
 from agents.runtime.claim import beat, leave
+from agents.runtime.worker import hire
 from reviewdesk.celery import app
 
-NUM_THREADS = 32
+NUM_THREADS = 200
+NUM_HINTS = 2
 BEAT_SECONDS = 2.0
+END_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 
 
 def run_worker(*, num_threads: int = NUM_THREADS) -> int:
-    """Work on tasks until SIGTERM or SIGINT, finishing what is begun; return the exit code."""
+    """Advance up to `num_threads` runs at a time until SIGTERM or SIGINT; return the exit code.
+
+    What is in progress then has two seconds; the rest is given back, to go on from its journal.
+    """
     warnings.simplefilter("ignore", SecurityWarning)  # root, but messages are JSON, not pickle
     os.environ["CELERY_SKIP_CHECKS"] = "1"  # they load every page, which a worker never serves
     stop = threading.Event()
@@ -28,10 +34,11 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
     def begin(**_: object) -> None:
         heart.start()
 
+    crew = hire(num_threads)
     signals.worker_ready.connect(begin)
     worker = app.Worker(
         pool="threads",
-        concurrency=num_threads,
+        concurrency=NUM_HINTS,
         loglevel="WARNING",
         quiet=True,
         without_gossip=True,
@@ -39,6 +46,7 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
         without_heartbeat=True,
     )
     worker.start()
+    crew.end(END_SECONDS)
     stop.set()
     if heart.is_alive():
         heart.join(BEAT_SECONDS)
