@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["ours", "langgraph", "agents-sdk"])
     options = parser.parse_args()
     results: dict[str, Any] = {}
-    with running_desk(REVIEWDESK_WORKER_THREADS=str(options.at_once)) as desk, _model() as url:
+    with running_desk() as desk, _model() as url:
         facts = machine(desk.connect())
         desk.use_django()
         if options.only in {None, "ours"}:
@@ -77,34 +77,43 @@ def _model() -> Iterator[str]:
 
 
 def _ours(desk: Desk, url: str, num_runs: int, at_once: int) -> dict[str, Any]:
-    """Do the runs in the desk's worker; one at a time: each is queued after the last."""
-    from django.db import transaction
-
+    """Do the runs in the desk's worker, with so many in flight: one that ends is followed."""
     from agents.models import Run
-    from agents.runtime.start import start_run
 
     agent = _agent(desk, url)
     (worker,) = (each for each in desk.children("django") if "worker" in each.cmdline())
     _empty(url)
+    ids: list[Any] = []
     began = time.monotonic()
     with _peak(worker) as peak:
-        for batch in [range(num_runs)] if at_once > 1 else [[n] for n in range(num_runs)]:
-            with transaction.atomic():
-                ids = [
-                    start_run(
-                        agent=agent,
-                        version=agent.versions.get(),
-                        run_input={"messages": [{"role": "user", "content": f"run {number}"}]},
-                    ).pk
-                    for number in batch
-                ]
-                began = time.monotonic() if at_once > 1 else began
-            while Run.objects.filter(pk__in=ids, finished_at=None).exists():
-                time.sleep(0.05)
+        while True:
+            num_open = Run.objects.filter(pk__in=ids, finished_at=None).count()
+            if missing := min(at_once - num_open, num_runs - len(ids)):
+                ids += _start(agent, range(len(ids), len(ids) + missing))
+            elif not num_open:
+                break
+            time.sleep(0.02)
     seconds = time.monotonic() - began
     failed = Run.objects.filter(pk__in=ids).exclude(status="completed").count()
     assert not failed, f"{failed} runs did not complete"
     return _figures(url, num_runs, seconds, peak[0])
+
+
+def _start(agent: Any, numbers: range) -> list[Any]:
+    from django.db import transaction
+
+    from agents.runtime.start import start_run
+
+    version = agent.versions.get()
+    with transaction.atomic():
+        return [
+            start_run(
+                agent=agent,
+                version=version,
+                run_input={"messages": [{"role": "user", "content": f"run {number}"}]},
+            ).pk
+            for number in numbers
+        ]
 
 
 def _agent(desk: Desk, url: str) -> Any:
