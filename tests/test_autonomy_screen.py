@@ -11,7 +11,7 @@ from agents.models import Agent, AgentTool, CeilingLift, Level, Run, Tier
 from agents.tools.autonomy import change_level, lift_ceiling
 from reviewdesk.kpis.estimates import rate
 from reviewdesk.screens.autonomy.charts import day_chart, interval_bar
-from reviewdesk.screens.autonomy.evidence import Day
+from reviewdesk.screens.autonomy.days import Day, Fate, fates
 from tests.factories import (
     client_as,
     make_agent,
@@ -64,7 +64,8 @@ def test_matrix_shows_levels_and_what_holds_them_back():
     assert "not given" in page.text
     assert page.context["matrix"].cell(agent, CANCEL).held_by == "ceiling"
     assert page.context["matrix"].cell(agent, LOOK).held_by == ""
-    assert [group.tier for group in cells][-1] == Tier.MONEY
+    assert [group.tier for group in cells][-2:] == [Tier.MONEY, None]
+    assert cells[-1].title == "Handing over"
 
 
 def test_matrix_counts_the_calls_of_thirty_days():
@@ -80,7 +81,7 @@ def test_matrix_counts_the_calls_of_thirty_days():
     page = client_as("viewer", agent.project).get(f"/p/{agent.project.slug}/autonomy/")
     rows = [row for group in page.context["matrix"].groups for row in group.rows]
     row = next(row for row in rows if row.contract.name == LOOK)
-    assert (row.num_calls, row.num_failed) == (2, 1)
+    assert (row.num_calls, row.num_bad) == (2, 1)
 
 
 def test_matrix_asks_as_often_for_many_agents_as_for_one():
@@ -111,6 +112,10 @@ def test_panel_names_all_limits_and_those_that_bind():
         "The tool's level": False,
         "Tier write that cannot be undone": True,
         "The agent's ceiling": False,
+        "Untrusted content": False,
+        "Incident": False,
+        "A candidate": False,
+        "The kill switch": False,
     }
     assert "<html" in page.text
 
@@ -166,13 +171,14 @@ def test_a_viewer_may_not_lower():
     assert level_of(agent) == Level.AUTONOMOUS
 
 
-@pytest.mark.parametrize(("role", "status"), [("reviewer", 403), ("engineer", 403), ("lead", 303)])
-def test_raising_takes_a_lead(role, status):
+@pytest.mark.parametrize("role", ["reviewer", "lead", "admin"])
+def test_nobody_raises_without_a_proposal(role):
     agent = make_shop()
     client = client_as(role, agent.project)
     response = post_level(client, agent, Level.AUTONOMOUS, tool=LOOK, was=Level.APPROVE)
-    assert response.status_code == status
-    assert (level_of(agent, LOOK) == Level.AUTONOMOUS) == (status == 303)
+    assert response.status_code == 409
+    assert "Propose the raise instead" in response.text
+    assert level_of(agent, LOOK) == Level.APPROVE
 
 
 def test_a_raise_cannot_pass_for_lowering_by_a_false_was():
@@ -412,13 +418,45 @@ def test_actions_are_posted(action):
     assert client_as("lead", agent.project).get(tool_url(agent, CANCEL, action)).status_code == 405
 
 
+def day_of(**counts):
+    return Day(timezone.now().date(), {Fate(name): num for name, num in counts.items()})
+
+
 def test_day_chart_stacks_failures_on_what_was_done():
-    days = [Day(timezone.now().date(), 3, 1), Day(timezone.now().date(), 0, 0)]
-    chart = day_chart(days)
-    # 4 calls on a scale to 4: the failed one fills the top quarter of 56 px.
-    assert (chart.bars[0].done_height, chart.bars[0].failed_height) == (42.0, 14.0)
+    chart = day_chart([day_of(alone=3, failed=1), day_of()])
+    # 4 calls on a scale to 4, 60 px high: a call is 15 px, the upper one less a hair.
+    heights = [(each.fate, each.height) for each in chart.bars[0].segments]
+    assert heights == [(Fate.ALONE, 45.0), (Fate.FAILED, 14.0)]
     assert [value for _, value in chart.lines] == [0, 2, 4]
-    assert day_chart(days[1:]) is None
+    assert day_chart([day_of()]) is None
+
+
+def test_day_chart_marks_the_days_of_changes_and_keeps_their_words_apart():
+    today = timezone.now().date()
+    days = [Day(today - timedelta(days=29 - at), {Fate.ALONE: 1}) for at in range(30)]
+    near = [(today - timedelta(days=at), "lowered", f"Sentence {at}") for at in (3, 2)]
+    marks = day_chart(days, [*near, (today - timedelta(days=40), "given", "Before.")]).marks
+    assert [mark.text for mark in marks] == ["", "lowered"]
+    assert [mark.title for mark in marks] == ["Sentence 3", "Sentence 2"]
+
+
+def test_every_call_has_one_fate():
+    # 20 calls, 6 errors: 2 rejected and 4 of the tool. 5 approved, 1 edited, 3 proposed, 1 undone.
+    found = fates(
+        20,
+        6,
+        decided={Fate.APPROVED: 5, Fate.EDITED: 1, Fate.PROPOSED: 3, Fate.REJECTED: 2},
+        num_failed_decided=2,
+        num_undone=1,
+    )
+    assert found[Fate.FAILED] == 4
+    assert found[Fate.ALONE] == 4
+    assert sum(found.values()) == 20
+
+
+def test_sums_that_lag_behind_decisions_never_count_below_nothing():
+    found = fates(0, 0, decided={Fate.REJECTED: 2}, num_failed_decided=2, num_undone=0)
+    assert (found[Fate.ALONE], found[Fate.FAILED]) == (0, 0)
 
 
 def test_interval_bar_needs_enough_decisions():

@@ -6,28 +6,67 @@ from django.views.decorators.http import require_POST
 from agents.errors import AutonomyError
 from agents.models import Agent, AgentTool, CeilingLift, Level, Tier
 from agents.tools import autonomy
-from reviewdesk.people.access import DeskRequest, agent_for, require
+from reviewdesk.people.access import DeskRequest, agent_for
 from reviewdesk.people.roles import Permission
-from reviewdesk.screens.autonomy.answers import permission_for, tool_changed, tool_page
-from reviewdesk.screens.autonomy.forms import LevelForm, LiftForm, ReasonForm
+from reviewdesk.screens.autonomy.answers import tool_changed, tool_page
+from reviewdesk.screens.autonomy.forms import LevelForm, LiftForm, LowerForm, ReasonForm
 from reviewdesk.screens.autonomy.views import contract_or_404
 
 
 @require_POST
+def lower(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """Lower a tool at once to the level that the button named; the reason is asked afterwards."""
+    found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
+    contract = contract_or_404(tool, found.project_id)
+    agent_tool = _agent_tool(found, contract.name)
+    form = LowerForm(request.POST)
+    if not form.is_valid():
+        problem = "The button named no level to lower to; nothing was changed. Try again."
+        return tool_page(request, found, contract, status=422, problem=problem)
+    level = Level(form.cleaned_data["level"])
+    try:
+        autonomy.lower(agent_tool=agent_tool, level=level, by=request.user)
+    except AutonomyError as error:
+        return tool_page(request, found, contract, status=409, problem=str(error))
+    text = f"{contract.name} is at {level.label} on {found} now. Say why."
+    return tool_changed(request, found, contract, text, asks_why=True)
+
+
+@require_POST
+def add_reason(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
+    """Say afterwards why a tool was lowered."""
+    found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
+    contract = contract_or_404(tool, found.project_id)
+    agent_tool = _agent_tool(found, contract.name)
+    form = ReasonForm(request.POST, prefix="why")
+    if not form.is_valid():
+        return tool_page(request, found, contract, status=422, reason_form=form)
+    try:
+        autonomy.add_reason(
+            agent_tool=agent_tool, reason=form.cleaned_data["reason"], by=request.user
+        )
+    except AutonomyError as error:
+        return tool_page(request, found, contract, status=409, problem=str(error))
+    return tool_changed(request, found, contract, "The reason is noted.")
+
+
+@require_POST
 def change_level(request: DeskRequest, slug: str, agent: str, tool: str) -> HttpResponse:
-    """Set a tool's level; lowering and raising take different permissions."""
-    found = agent_for(request, slug, agent)
+    """Lower a tool to a level of one's choice, with the reason."""
+    found = agent_for(request, slug, agent, Permission.LOWER_AUTONOMY)
     contract = contract_or_404(tool, found.project_id)
     agent_tool = _agent_tool(found, contract.name)
     form = LevelForm(request.POST)
     if not form.is_valid():
         return tool_page(request, found, contract, status=422, level_form=form)
     was, level = form.chosen()
-    require(request, permission_for(was, level))
-    reason = form.cleaned_data["reason"]
     try:
         autonomy.change_level(
-            agent_tool=agent_tool, level=level, reason=reason, by=request.user, was=was
+            agent_tool=agent_tool,
+            level=level,
+            reason=form.cleaned_data["reason"],
+            by=request.user,
+            was=was,
         )
     except AutonomyError as error:
         problem = str(error)

@@ -1,22 +1,31 @@
 """What people decided about a tool's calls, and how it was called lately."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Q
 
 from agents.models import Agent, ToolApproval
 from agents.tools.contract import ToolContract
 from reviewdesk.kpis.estimates import Estimate, rate
-from reviewdesk.screens.autonomy.calls import calls_since
-from reviewdesk.screens.autonomy.matrix import DAYS, since_when
+from reviewdesk.screens.autonomy.matrix import since_when
 from traces.models import Session, Span
 
 MIN_DECIDED = 5
 _SHOWN = 8
 _SECOND = 1_000_000_000
+
+_LATENCY = """
+SELECT count(*), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (
+    ORDER BY extract(epoch FROM approval.decided_at - approval.created_at)
+)
+FROM agents_toolapproval AS approval JOIN agents_run AS run ON run.id = approval.run_id
+WHERE run.agent_id = %(agent)s AND run.kind = 'live' AND approval.tool = %(tool)s
+    AND approval.kind = 'approval' AND approval.decided_by_id IS NOT NULL
+    AND NOT approval.is_canary AND approval.decided_at >= %(since)s
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,20 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How long calls waited for the person who decided them, over the last `DAYS` days.
+
+    Attributes:
+        median: None where nobody decided one.
+        p90: Nine in ten were decided sooner; None like `median`.
+    """
+
+    n: int
+    median: timedelta | None
+    p90: timedelta | None
+
+
+@dataclass(frozen=True)
 class Call:
     """One call as its session recorded it."""
 
@@ -53,20 +76,6 @@ class Call:
     status: str
     problem: str
     duration_ns: int
-
-
-@dataclass(frozen=True)
-class Day:
-    """The calls of one day (UTC)."""
-
-    day: date
-    num_done: int
-    num_failed: int
-
-    @property
-    def num_calls(self) -> int:
-        """Return all of them."""
-        return self.num_done + self.num_failed
 
 
 def decisions_of(agent: Agent, contract: ToolContract) -> Decisions:
@@ -93,6 +102,17 @@ def decisions_of(agent: Agent, contract: ToolContract) -> Decisions:
         unedited=rate(found["num_approved"], decided, min_n=MIN_DECIDED),
         good_suggestions=rate(found["num_good"], num_judged, min_n=MIN_DECIDED),
     )
+
+
+def latency_of(agent: Agent, tool: str, *, now: datetime) -> Latency:
+    """Return how long people took to decide. One query; expired calls nobody decided."""
+    values: dict[str, Any] = {"agent": agent.pk, "tool": tool, "since": since_when(now)}
+    with connection.cursor() as cursor:
+        cursor.execute(_LATENCY, values)
+        num, seconds = cursor.fetchone()
+    if not num:
+        return Latency(0, None, None)
+    return Latency(num, timedelta(seconds=seconds[0]), timedelta(seconds=seconds[1]))
 
 
 def last_calls(agent: Agent, tool: str, *, now: datetime) -> list[Call]:
@@ -126,19 +146,6 @@ def last_calls(agent: Agent, tool: str, *, now: datetime) -> list[Call]:
     return [_call(span, newest[span.session_id]) for span in spans]
 
 
-def calls_by_day(agent: Agent, tool: str, *, now: datetime) -> list[Day]:
-    """Return the calls of sessions that began on each of the last `DAYS` days, oldest first."""
-    since = since_when(now)
-    rows = calls_since(agent.project, since, now=now, agent=agent.slug, tool=tool)
-    counts = {day: (calls, failed) for _, _, day, calls, failed in rows}
-    days = [since.date() + timedelta(days=number) for number in range(DAYS)]
-    return [_day(day, *counts.get(day, (0, 0))) for day in days]
-
-
-def _day(day: date, num_calls: int, num_failed: int) -> Day:
-    return Day(day, num_calls - num_failed, num_failed)
-
-
 def _call(span: Span, session: Session) -> Call:
     payload = span.input if isinstance(span.input, dict) else {}
     arguments = payload.get("arguments")
@@ -150,8 +157,3 @@ def _call(span: Span, session: Session) -> Call:
         problem=span.status_message,
         duration_ns=span.duration_ns,
     )
-
-
-def totals(days: Sequence[Day]) -> tuple[int, int]:
-    """Return all calls and the failed ones of these days."""
-    return sum(day.num_calls for day in days), sum(day.num_failed for day in days)

@@ -36,6 +36,21 @@ class LevelForm(forms.Form):
         return Level(self.cleaned_data["was"]), Level(self.cleaned_data["level"])
 
 
+class LowerForm(forms.Form):
+    """The level that the button lowers to."""
+
+    level = forms.ChoiceField(choices=Level)
+
+
+class ProposeForm(forms.Form):
+    """A higher level that is proposed."""
+
+    level = forms.ChoiceField(
+        choices=Level, error_messages={"required": "Choose the level that is proposed."}
+    )
+    reason = _reason("Sixty of sixty were approved unedited since contract 3.")
+
+
 class LiftForm(forms.Form):
     """Leave for a tier to go above its ceiling, to the end of a day (UTC)."""
 

@@ -1,13 +1,17 @@
 """The matrix of tools by agents: what holds in each cell, and how often it was called."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agents.models import Agent, AgentTool, CeilingLift, Tier
-from agents.tools.autonomy import EffectiveLevel, effective_levels
+from django.db.models import Count
+
+from agents.models import Agent, AgentTool, CeilingLift, Run, Step, Tier, ToolApproval, UndoableCall
 from agents.tools.contract import ToolContract
+from agents.tools.levels import EffectiveLevel, RunFacts, Standing, weigh
 from agents.tools.registry import contracts, contracts_named
+from agents.tools.standing import standings
 from reviewdesk.screens.autonomy.calls import calls_since
 from traces.models import Project
 
@@ -20,16 +24,29 @@ _GROUPS = {
     Tier.WRITE_IRREVERSIBLE: "Writes that cannot be undone",
     Tier.MONEY: "Money",
 }
-
-
-_HELD_BY = {
-    "stop": "stopped",
-    "incident": "incident",
-    "candidate": "candidate",
-    "tier": "ceiling",
-    "agent": "agent's ceiling",
-    "tool": "no undo",
+_HANDING_OVER = "Handing over"
+# What holds a level back, the weightiest first: (word, icon).
+_HOLDERS = {
+    "stop": ("stopped", "hand-stop"),
+    "incident": ("incident", "urgent"),
+    "taint": ("tainted", "virus-search"),
+    "candidate": ("candidate", "seedling"),
+    "tier": ("ceiling", "shield-lock"),
+    "agent": ("agent's ceiling", "robot"),
+    "tool": ("no undo", "arrow-back-up"),
 }
+
+
+@dataclass(frozen=True)
+class Taint:
+    """The runs in progress of an agent that have read content of strangers.
+
+    Attributes:
+        first: The first one's `{step, tool, why}`.
+    """
+
+    num_runs: int
+    first: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -39,37 +56,63 @@ class Cell:
     Attributes:
         agent: With its live version.
         agent_tool: None where the agent is not given the tool.
-        effective: What holds now; None like `agent_tool`.
+        standing: All that is written about it; None like `agent_tool`.
+        effective: What holds now, for a run that is tainted where one in progress is; None like
+            `agent_tool`.
+        taint: Of the agent's runs in progress, or None.
     """
 
     agent: Agent
     agent_tool: AgentTool | None
+    standing: Standing | None
     effective: EffectiveLevel | None
+    taint: Taint | None
+
+    @property
+    def holder(self) -> str:
+        """Return the name of the weightiest limit that holds the tool's own level back."""
+        if self.effective is None or not self.effective.is_held_back:
+            return ""
+        names = {limit.name for limit in self.effective.binding}
+        return next((name for name in _HOLDERS if name in names), "")
 
     @property
     def held_by(self) -> str:
         """Return what holds the tool's own level back, in one word, or nothing."""
-        if self.effective is None or not self.effective.is_held_back:
+        if self.effective is None or not self.holder:
             return ""
-        names = [limit.name for limit in self.effective.binding]
-        return next((word for name, word in _HELD_BY.items() if name in names), names[0])
+        word, _ = _HOLDERS[self.holder]
+        return self.effective.limit("incident").title if self.holder == "incident" else word
+
+    @property
+    def icon(self) -> str:
+        """Return the icon of what holds it back."""
+        return _HOLDERS[self.holder][1]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One tool over all agents, with its calls of the last `DAYS` days."""
+    """One tool over all agents, with its calls of the last `DAYS` days.
+
+    Attributes:
+        num_bad: Calls that failed, were rejected, or were undone.
+    """
 
     contract: ToolContract
     cells: tuple[Cell, ...]
     num_calls: int
-    num_failed: int
+    num_bad: int
 
 
 @dataclass(frozen=True)
 class Group:
-    """The tools of one tier, and the lifts of its ceiling that hold now."""
+    """The tools of one tier, and the lifts of its ceiling that hold now.
 
-    tier: Tier
+    Attributes:
+        tier: None for handing over, which has no tier of its own.
+    """
+
+    tier: Tier | None
     title: str
     rows: tuple[Row, ...]
     lifts: tuple[CeilingLift, ...]
@@ -82,42 +125,33 @@ class Matrix:
     agents: tuple[Agent, ...]
     groups: tuple[Group, ...]
 
-    def cell(self, agent: Agent, tool: str) -> Cell:
-        """Return the cell of an agent and a tool that exists."""
+    def cell(self, agent: Agent, tool: str) -> Cell | None:
+        """Return the cell of an agent and a tool, or None where no row is the tool's."""
         rows = (row for group in self.groups for row in group.rows if row.contract.name == tool)
-        return next(cell for row in rows for cell in row.cells if cell.agent == agent)
-
-    @property
-    def num_held_back(self) -> int:
-        """Return how many cells are held back."""
-        rows = [row for group in self.groups for row in group.rows]
-        return sum(bool(cell.held_by) for row in rows for cell in row.cells)
+        return next((cell for row in rows for cell in row.cells if cell.agent == agent), None)
 
 
 def read_matrix(project: Project, *, now: datetime) -> Matrix:
-    """Return the project's matrix. Nine queries at most, whatever its size."""
+    """Return the project's matrix. Eleven queries, whatever its size."""
     agents = agents_with_tools(project)
-    calls = _count_calls(project, now)
-    given = [agent_tool for agent in agents for agent_tool in agent.tools.all()]
-    levels = effective_levels(given, now=now)
-    by_tier: dict[Tier, list[Row]] = {tier: [] for tier in Tier}
+    standing = standings([tool.pk for agent in agents for tool in agent.tools.all()])
+    taints = _taints(project)
+    calls = _count_calls(project, {agent.slug for agent in agents}, now)
+    by_title: dict[tuple[Tier | None, str], list[Row]] = {
+        (tier, _GROUPS[tier]): [] for tier in Tier
+    }
+    by_title[None, _HANDING_OVER] = []
     for contract in _tools(project, agents):
-        row = _row(contract, agents, calls, levels)
-        by_tier[contract.tier].append(row)
+        cells = tuple(_cell(agent, contract, standing, taints, now) for agent in agents)
+        row = Row(contract, cells, *calls.get(contract.name, (0, 0)))
+        tier = None if contract.is_handover else contract.tier
+        by_title[tier, _HANDING_OVER if tier is None else _GROUPS[tier]].append(row)
     groups = tuple(
-        Group(tier, _GROUPS[tier], tuple(rows), _lifts(agents, tier, now))
-        for tier, rows in by_tier.items()
+        Group(tier, title, tuple(rows), _lifts(agents, tier, now))
+        for (tier, title), rows in by_title.items()
         if rows
     )
     return Matrix(tuple(agents), groups)
-
-
-def _tools(project: Project, agents: Sequence[Agent]) -> list[ToolContract]:
-    """Return the project's tools by name, and those withdrawn that an agent still has."""
-    tools = {contract.name: contract for contract in contracts(project.pk)}
-    given = {tool.name for agent in agents for tool in agent.tools.all()}
-    both = {**contracts_named(given - tools.keys(), project.pk), **tools}
-    return [both[name] for name in sorted(both)]
 
 
 def agents_with_tools(project: Project) -> list[Agent]:
@@ -129,6 +163,7 @@ def agents_with_tools(project: Project) -> list[Agent]:
         .order_by("name", "pk")
     )
     for agent in agents:
+        agent.project = project
         for agent_tool in agent.tools.all():
             agent_tool.agent = agent
     return agents
@@ -140,36 +175,100 @@ def since_when(now: datetime) -> datetime:
     return today - timedelta(days=DAYS - 1)
 
 
-def _row(
-    contract: ToolContract,
-    agents: Sequence[Agent],
-    calls: dict[tuple[str, str], tuple[int, int]],
-    levels: dict[int, EffectiveLevel],
-) -> Row:
-    counts = [calls.get((agent.slug, contract.name), (0, 0)) for agent in agents]
-    return Row(
-        contract=contract,
-        cells=tuple(_cell(agent, contract, levels) for agent in agents),
-        num_calls=sum(count for count, _ in counts),
-        num_failed=sum(failed for _, failed in counts),
+def _tools(project: Project, agents: Sequence[Agent]) -> list[ToolContract]:
+    """Return the project's tools by name, and those withdrawn that an agent still has."""
+    tools = {contract.name: contract for contract in contracts(project.pk)}
+    given = {tool.name for agent in agents for tool in agent.tools.all()}
+    both = {**contracts_named(given - tools.keys(), project.pk), **tools}
+    return [both[name] for name in sorted(both)]
+
+
+def _taints(project: Project) -> dict[int, Taint]:
+    """Return what the runs in progress have read, by agent."""
+    tainted = Run.objects.filter(
+        project=project, finished_at=None, taint__isnull=False, kind=Run.Kind.LIVE
     )
+    found: dict[int, list[dict[str, object]]] = {}
+    for agent_id, taint in tainted.order_by("created_at").values_list("agent_id", "taint"):
+        found.setdefault(agent_id, []).append(taint or {})
+    return {agent_id: Taint(len(taints), taints[0]) for agent_id, taints in found.items()}
 
 
-def _lifts(agents: Sequence[Agent], tier: Tier, now: datetime) -> tuple[CeilingLift, ...]:
+def _lifts(agents: Sequence[Agent], tier: Tier | None, now: datetime) -> tuple[CeilingLift, ...]:
     lifts = [(agent, lift) for agent in agents for lift in agent.ceiling_lifts.all()]
     for agent, lift in lifts:
         lift.agent = agent
     return tuple(lift for _, lift in lifts if lift.tier == tier and lift.expires_at > now)
 
 
-def _cell(agent: Agent, contract: ToolContract, levels: dict[int, EffectiveLevel]) -> Cell:
+def _cell(
+    agent: Agent,
+    contract: ToolContract,
+    standing: Mapping[int, Standing],
+    taints: Mapping[int, Taint],
+    now: datetime,
+) -> Cell:
     given = next((each for each in agent.tools.all() if each.name == contract.name), None)
-    return Cell(agent, given, levels.get(given.pk) if given else None)
+    found = standing.get(given.pk) if given else None
+    if given is None or found is None:
+        return Cell(agent, None, None, None, None)
+    taint = taints.get(agent.pk)
+    facts = _facts(agent, taint)
+    return Cell(agent, given, found, weigh(found, contract, now=now, run=facts), taint)
 
 
-def _count_calls(project: Project, now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    for agent, tool, _, num_calls, num_failed in calls_since(project, since_when(now), now=now):
-        calls, failed = counts.get((agent, tool), (0, 0))
-        counts[agent, tool] = calls + num_calls, failed + num_failed
-    return counts
+def _facts(agent: Agent, taint: Taint | None) -> RunFacts | None:
+    """Return what a tainted run of the live version would be, or None where none is tainted."""
+    if taint is None or agent.live_version_id is None:
+        return None
+    return RunFacts(
+        version_id=agent.live_version_id,
+        version=str(agent.live_version),
+        is_serious=True,
+        taint=taint.first,
+    )
+
+
+def _count_calls(
+    project: Project, slugs: Collection[str], now: datetime
+) -> dict[str, tuple[int, int]]:
+    """Return calls and bad ones of these agents by tool. Four queries."""
+    since = since_when(now)
+    calls: Counter[str] = Counter()
+    bad = _undone(project, since)
+    for agent, tool, _, num_calls, num_failed in calls_since(project, since, now=now):
+        if agent in slugs:
+            calls[tool] += num_calls
+            bad[tool] += num_failed
+    # Nobody decided them in time, or what they stood on changed: that is no fault of the call.
+    bad.subtract(_undecided(project, since))
+    return {tool: (num, max(bad[tool], 0)) for tool, num in calls.items()}
+
+
+def _undone(project: Project, since: datetime) -> Counter[str]:
+    rows = (
+        UndoableCall.objects.filter(
+            run__project=project,
+            status=UndoableCall.Status.UNDONE,
+            run__session__started_at__gte=since,
+        )
+        .values_list("agent_tool__name")
+        .annotate(num=Count("pk"))
+        .order_by()
+    )
+    return Counter(dict(rows))
+
+
+def _undecided(project: Project, since: datetime) -> Counter[str]:
+    rows = (
+        ToolApproval.objects.filter(
+            run__project=project,
+            status__in=[ToolApproval.Status.EXPIRED, ToolApproval.Status.VOID],
+            step__status=Step.Status.FAILED,
+            run__session__started_at__gte=since,
+        )
+        .values_list("tool")
+        .annotate(num=Count("pk"))
+        .order_by()
+    )
+    return Counter(dict(rows))

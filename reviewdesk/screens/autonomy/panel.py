@@ -5,20 +5,27 @@ from datetime import datetime
 from typing import Any
 
 from agents.config import config_from_json
-from agents.models import Agent, CeilingLift, Level, Tier
+from agents.models import Agent, CeilingLift, Level, Tier, UndoableCall
+from agents.tools.autonomy import NO_REASON
 from agents.tools.contract import ToolContract
+from agents.tools.evidence import evidence_for
 from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission, roles_with
-from reviewdesk.screens.autonomy.charts import day_chart, interval_bar
-from reviewdesk.screens.autonomy.evidence import calls_by_day, decisions_of, last_calls, totals
-from reviewdesk.screens.autonomy.forms import LevelForm, LiftForm, ReasonForm
-from reviewdesk.screens.autonomy.history import changes_of
-from reviewdesk.screens.autonomy.matrix import Cell
+from reviewdesk.screens.autonomy.charts import day_chart
+from reviewdesk.screens.autonomy.days import Fate, calls_by_day, totals
+from reviewdesk.screens.autonomy.evidence import last_calls, latency_of
+from reviewdesk.screens.autonomy.forms import LevelForm, LiftForm, ProposeForm, ReasonForm
+from reviewdesk.screens.autonomy.history import Change, changes_of
+from reviewdesk.screens.autonomy.matrix import DAYS, Cell
+from reviewdesk.screens.autonomy.outcomes import bad_outcomes
+from reviewdesk.screens.autonomy.raises import bar_of, note_of, open_raises, raises_for, step_down
+
+_SHOWN_UNDOABLE = 10
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A level that could be set.
+    """A level that the tool could be lowered to.
 
     Attributes:
         level: The level.
@@ -44,8 +51,15 @@ class LimitRow:
     note: str
 
 
-_LIMIT_ICONS = {"tool": "adjustments-horizontal", "agent": "robot"}
-_TIER_ICONS = {
+_LIMIT_ICONS = {
+    "tool": "adjustments-horizontal",
+    "agent": "robot",
+    "taint": "virus-search",
+    "incident": "urgent",
+    "candidate": "seedling",
+    "stop": "hand-stop",
+}
+TIER_ICONS = {
     Tier.READ: "eye",
     Tier.READ_SENSITIVE: "id",
     Tier.WRITE_REVERSIBLE: "pencil",
@@ -57,49 +71,45 @@ _TIER_ICONS = {
 def panel_context(
     request: DeskRequest, cell: Cell, contract: ToolContract, *, now: datetime, **extra: Any
 ) -> dict[str, Any]:
-    """Return the template's variables for a tool of an agent."""
+    """Return the template's variables for a tool of an agent. A fixed number of queries."""
     agent = cell.agent
     days = calls_by_day(agent, contract.name, now=now)
-    decisions = decisions_of(agent, contract)
-    num_calls, num_failed = totals(days)
+    changes = changes_of([agent], tool=contract.name, tier=contract.tier)
+    counts = totals(days)
     return {
         "cell": cell,
         "agent": agent,
         "contract": contract,
-        "tier_icon": _TIER_ICONS[contract.tier],
-        "limits": _limits(cell, contract),
-        "binding": _binding(cell),
+        "tier_icon": TIER_ICONS[contract.tier],
         "is_offered": is_offered(agent, contract.name),
-        "choices": choices_for(request, cell),
-        "may_raise": may(request, Permission.RAISE_AUTONOMY),
-        "raisers": " or ".join(roles_with(Permission.RAISE_AUTONOMY)),
         "lift": _lift(agent, contract, now),
-        "decisions": decisions,
-        "interval": interval_bar(decisions.unedited),
         "days": days,
-        "chart": day_chart(days),
-        "num_calls": num_calls,
-        "num_failed": num_failed,
+        "chart": day_chart(days, _marks(changes)),
+        "counts": [(fate, counts[fate]) for fate in Fate],
+        "num_calls": sum(counts.values()),
+        "num_days": DAYS,
+        "latency": latency_of(agent, contract.name, now=now),
+        "outcomes": bad_outcomes(agent, contract.name, now=now),
         "calls": last_calls(agent, contract.name, now=now),
-        "changes": changes_of([agent], tool=contract.name, tier=contract.tier),
-        "level_form": LevelForm(),
-        "lift_form": LiftForm(),
-        "end_lift_form": ReasonForm(prefix="end"),
-        "take_form": ReasonForm(prefix="take"),
+        "changes": changes,
+        **_rights(request),
+        **(_given(request, cell, contract, now) if cell.agent_tool else {}),
+        **_forms(),
         **extra,
     }
 
 
-def choices_for(request: DeskRequest, cell: Cell) -> tuple[Choice, ...]:
-    """Return every level, highest first, with why it cannot be chosen."""
-    if cell.agent_tool is None or cell.effective is None:
+def choices_for(request: DeskRequest, cell: Cell, contract: ToolContract) -> tuple[Choice, ...]:
+    """Return the level that is set and every lower one that means something, highest first."""
+    if cell.agent_tool is None:
         return ()
     now = Level(cell.agent_tool.level)
-    highest_first = sorted(Level, key=lambda level: -level.rank)
-    return tuple(
-        Choice(level, level == now, refusal_of(request, now, level), _note(cell, level))
-        for level in highest_first
-    )
+    found = [Choice(now, True, "", "")]
+    level = step_down(now, contract)
+    while level is not None:
+        found.append(Choice(level, False, refusal_of(request, now, level), note_of(cell, level)))
+        level = step_down(level, contract)
+    return tuple(found)
 
 
 def refusal_of(request: DeskRequest, before: Level, after: Level) -> str:
@@ -118,15 +128,75 @@ def is_offered(agent: Agent, tool: str) -> bool:
     return version is not None and tool in config_from_json(version.config).tools
 
 
+def _given(
+    request: DeskRequest, cell: Cell, contract: ToolContract, now: datetime
+) -> dict[str, Any]:
+    """Return what there is to say of a tool that the agent is given."""
+    agent_tool = cell.agent_tool
+    assert agent_tool is not None  # noqa: S101  for the type checker
+    assert cell.standing is not None  # noqa: S101
+    evidence = evidence_for(agent_tool, now=now, contract=contract)
+    raises = raises_for(cell, contract, evidence)
+    switches = [switch for switch in cell.standing.switches if switch.holds(contract)]
+    return {
+        "limits": _limits(cell, contract),
+        "binding": _binding(cell),
+        "switch": switches[0] if switches else None,
+        "choices": choices_for(request, cell, contract),
+        "lower_to": step_down(Level(agent_tool.level), contract),
+        "wants_reason": agent_tool.reason == NO_REASON,
+        "evidence": evidence,
+        "interval": bar_of(
+            evidence.unedited, evidence.n, evidence.lower, evidence.upper, evidence.target
+        ),
+        "raises": raises,
+        "open_raises": open_raises(raises),
+        "proposal": agent_tool.proposals.filter(status="waiting").first(),
+        "undoable": _undoable(cell, now),
+    }
+
+
+def _rights(request: DeskRequest) -> dict[str, Any]:
+    return {
+        "may_raise": may(request, Permission.RAISE_AUTONOMY),
+        "raisers": " or ".join(roles_with(Permission.RAISE_AUTONOMY)),
+        "may_lower": may(request, Permission.LOWER_AUTONOMY),
+        "lowerers": ", ".join(roles_with(Permission.LOWER_AUTONOMY)),
+        "may_propose": may(request, Permission.PROPOSE_RAISE),
+        "proposers": ", ".join(roles_with(Permission.PROPOSE_RAISE)),
+    }
+
+
+def _forms() -> dict[str, Any]:
+    return {
+        "level_form": LevelForm(),
+        "reason_form": ReasonForm(prefix="why"),
+        "propose_form": ProposeForm(prefix="propose"),
+        "undo_form": ReasonForm(prefix="undo"),
+        "lift_form": LiftForm(),
+        "end_lift_form": ReasonForm(prefix="end"),
+        "take_form": ReasonForm(prefix="take"),
+    }
+
+
 def _limits(cell: Cell, contract: ToolContract) -> list[LimitRow]:
-    if cell.effective is None or cell.agent_tool is None:
+    if cell.effective is None:
         return []
     rows = []
     for limit in cell.effective.limits:
-        icon = _LIMIT_ICONS.get(limit.name, _TIER_ICONS[contract.tier])
+        icon = _LIMIT_ICONS.get(limit.name, TIER_ICONS[contract.tier])
         title = limit.title[:1].upper() + limit.title[1:]
-        rows.append(LimitRow(icon, title, limit.level, limit.binds, limit.note))
+        note = _taint_note(cell) if limit.name == "taint" else limit.note
+        rows.append(LimitRow(icon, title, limit.level, limit.binds, note))
     return rows
+
+
+def _taint_note(cell: Cell) -> str:
+    """Say which runs in progress are tainted; each run is weighed by itself."""
+    if cell.taint is None:
+        return "no run in progress"
+    runs = "1 run" if cell.taint.num_runs == 1 else f"{cell.taint.num_runs} runs"
+    return f"{runs} in progress read {cell.taint.first.get('tool')}"
 
 
 def _binding(cell: Cell) -> str:
@@ -136,18 +206,29 @@ def _binding(cell: Cell) -> str:
     titles = [limit.title for limit in cell.effective.binding]
     if len(titles) == len(cell.effective.limits):
         return "nothing holds it back"
-    return f"{' and '.join(titles)} {'binds' if len(titles) == 1 else 'bind'}"
+    if len(titles) > 1:
+        titles = [", ".join(titles[:-1]), titles[-1]]
+    return f"{' and '.join(titles)} {'binds' if len(cell.effective.binding) == 1 else 'bind'}"
 
 
-def _note(cell: Cell, level: Level) -> str:
-    if cell.effective is None:
-        return ""
-    others = [limit for limit in cell.effective.limits if limit.name != "tool"]
-    holding = [limit for limit in others if limit.level.rank < level.rank]
-    if not holding:
-        return ""
-    lowest = min(holding, key=lambda limit: limit.level.rank)
-    return f"held at {lowest.level.label} by {lowest.title}"
+def _undoable(cell: Cell, now: datetime) -> list[UndoableCall]:
+    """Return the calls that may be taken back now, those that lapse first."""
+    assert cell.agent_tool is not None  # noqa: S101  for the type checker
+    rows = cell.agent_tool.undoable_calls.filter(status=UndoableCall.Status.OPEN, until__gt=now)
+    return list(
+        rows.select_related("step", "run__session")
+        .defer("run__input", "run__session__said", "run__session__said_vector")
+        .order_by("until")[:_SHOWN_UNDOABLE]
+    )
+
+
+def _marks(changes: list[Change]) -> list[tuple[Any, str, str]]:
+    """Return (day, word, sentence) of what changed the level, oldest first."""
+    told = [each for each in changes if each.word not in {"proposed", "refused", "withdrawn"}]
+    return [
+        (each.at.date(), each.word, f"{each.at:%d %b}: {each.subject or each.text} {each.word}")
+        for each in reversed(told)
+    ]
 
 
 def _lift(agent: Agent, contract: ToolContract, now: datetime) -> CeilingLift | None:

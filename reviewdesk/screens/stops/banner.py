@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -119,14 +120,7 @@ def stops_on_page(project_id: int | None) -> list[StopOn]:
         return [_stop_on(row) for row in cursor.fetchall()]
 
 
-def _stop_on(row: tuple[object, ...]) -> StopOn:
+def _stop_on(row: tuple[Any, ...]) -> StopOn:
     pk, scope, stops, project, agent, tool, *rest = row
-    return StopOn(
-        pk,  # type: ignore[arg-type]
-        KillSwitch.Scope(scope),
-        KillSwitch.Stops(stops),
-        str(project or ""),
-        str(agent or ""),
-        str(tool),
-        *rest,  # type: ignore[arg-type]
-    )
+    scoped = KillSwitch.Scope(scope), KillSwitch.Stops(stops)
+    return StopOn(pk, *scoped, project or "", agent or "", tool, *rest)
