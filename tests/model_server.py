@@ -1,6 +1,7 @@
 """A real HTTP server that speaks chat completions and answers with queued replies."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,13 @@ class ModelServer:
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away in the middle."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def model_server(
     *replies: Any,
@@ -97,7 +105,7 @@ def model_server(
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     state = ModelServer(
         f"http://127.0.0.1:{server.server_port}/v1",

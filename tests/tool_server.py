@@ -16,6 +16,7 @@
 
 import json
 import sqlite3
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -189,7 +190,7 @@ def tool_server(ledger: Path, *, port: int = 0, delay_seconds: float = 0.0) -> I
     class Handler(_Handler):
         till: ToolServer
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     state = ToolServer(f"http://127.0.0.1:{server.server_port}", ledger, delay_seconds)
     Handler.till = state
@@ -203,6 +204,13 @@ def tool_server(ledger: Path, *, port: int = 0, delay_seconds: float = 0.0) -> I
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away in the middle."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
