@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("p/<slug:slug>/releases/", include("reviewdesk.screens.releases.urls")),
     path("p/<slug:slug>/autonomy/", include("reviewdesk.screens.autonomy.urls")),
     path("p/<slug:slug>/stops/", include("reviewdesk.screens.stops.urls")),
+    path("p/<slug:slug>/incidents/", include("reviewdesk.screens.incidents.urls")),
     path("p/<slug:slug>/settings/", include("reviewdesk.screens.settings.urls")),
 ]
 

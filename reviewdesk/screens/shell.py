@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Release, ToolApproval
+from agents.models import Incident, Release, ToolApproval
 from reviewdesk.people.access import membership_of
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
@@ -44,16 +44,18 @@ SCREENS = (
     Screen("golden", "Golden", "test-pipe", "g"),
     Screen("releases", "Releases", "rocket", "l"),
     Screen("autonomy", "Autonomy", "adjustments-horizontal", "t"),
+    Screen("incidents", "Incidents", "urgent", "i"),
     Screen("settings", "Settings", "settings", ","),
 )
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """How much waits for this person, and whether some of it is about to expire."""
+    """How much waits for this person, and whether some of it cannot wait long; why, in words."""
 
     num: int = 0
     is_due: bool = False
+    why_due: str = "nearly expired"
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Shell:
 
     @cached_property
     def menu(self) -> list[MenuEntry]:
-        """Return the sidebar's lines. At most two queries."""
+        """Return the sidebar's lines. At most three queries."""
         if self.membership is None:
             return []
         match = self._request.resolver_match
@@ -164,6 +166,8 @@ def waiting_for(membership: Membership) -> dict[str, Waiting]:
             agent__project=membership.project, status=Release.Status.WAITING
         ).exclude(Q(requested_by=membership.user) | Q(author__isnull=False, author=membership.user))
         waiting["releases"] = Waiting(releases.count())
+    if is_allowed(membership.role, Permission.OPEN_INCIDENTS):
+        waiting["incidents"] = _open_incidents(membership.project)
     return waiting
 
 
@@ -173,6 +177,14 @@ def _calls_waiting(project: Project) -> Waiting:
         run__project=project, status=ToolApproval.Status.WAITING
     ).aggregate(num=Count("pk"), due=Count("pk", filter=soon))
     return Waiting(found["num"], found["due"] > 0)
+
+
+def _open_incidents(project: Project) -> Waiting:
+    critical = Q(severity=Incident.Severity.CRITICAL)
+    found = Incident.objects.filter(project=project, status=Incident.Status.OPEN).aggregate(
+        num=Count("pk"), critical=Count("pk", filter=critical)
+    )
+    return Waiting(found["num"], found["critical"] > 0, "critical")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
