@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Coalesce
 from agents.models import (
     Agent,
     AgentTool,
+    Budget,
     CeilingLift,
     GoldenTest,
     Release,
@@ -18,6 +19,7 @@ from agents.models import (
     Version,
 )
 from reviewdesk import audit_lines as lines
+from reviewdesk.audit_budgets import budget_line
 from reviewdesk.audit_lines import Line, Row
 from reviewdesk.people.models import Membership
 from traces.models import ApiKey, Erasure, Label, ModelPrice, Project, TracePolicy
@@ -289,6 +291,20 @@ KINDS: tuple[Kind, ...] = (
             before={"input_before": "input_usd", "output_before": "output_usd"},
         ),
         lines.price_line,
+    ),
+    Kind(
+        "budgets",
+        "Budgets",
+        "report-money",
+        _events(
+            Budget,
+            project="project",
+            values=("agent__name", "agent__slug", *(f"max_{each}" for each in Budget.MEASURES)),
+            before={f"{each}_before": f"max_{each}" for each in Budget.MEASURES},
+            who="changed_by_id",
+            reason="reason",
+        ),
+        budget_line,
     ),
     Kind(
         "labels",

@@ -132,19 +132,25 @@ def mean_difference(now: Summary, before: Summary) -> Interval | None:
 
 
 def median(values: Sequence[float], *, min_n: int) -> Estimate:
-    """Return the median with the exact interval from the order of the values.
+    """Return the median with the exact interval from the order of the values (`quantile`)."""
+    return quantile(values, 0.5, min_n=min_n)
 
-    Source: Conover (1999), section 3.2, as `scipy.stats.quantile_test`; no interval where under 6
-    values leave no pair that covers 95 %, or where all are equal.
+
+def quantile(values: Sequence[float], share: float, *, min_n: int) -> Estimate:
+    """Return the value that `share` of the values lie below, with its exact interval.
+
+    Source: Conover (1999), section 3.2, as `scipy.stats.quantile_test`; no interval where there are
+    too few values for a pair that covers 95 % (under 6 for the median), or where all are equal.
     """
     n = len(values)
     if n < max(min_n, 1):
         return Estimate(None, None, n, min_n)
     ordered = np.sort(np.asarray(values, dtype=float))
-    found = stats.quantile_test(ordered, p=0.5).confidence_interval(LEVEL)
+    found = stats.quantile_test(ordered, p=share).confidence_interval(LEVEL)
     low, high = float(found.low), float(found.high)
     is_known = math.isfinite(low) and math.isfinite(high) and ordered[0] < ordered[-1]
-    return Estimate(float(np.median(ordered)), Interval(low, high) if is_known else None, n, min_n)
+    value = float(np.quantile(ordered, share))
+    return Estimate(value, Interval(low, high) if is_known else None, n, min_n)
 
 
 def median_difference(now: Sequence[float], before: Sequence[float]) -> Interval | None:

@@ -7,16 +7,21 @@ from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from agents.config import VersionConfig, config_from_json
-from agents.models import Agent, AgentTool, Level, Run, Tier, Version
+from agents.models import Agent, AgentTool, Incident, Level, Run, Schedule, Tier, Version
 from agents.runtime.claim import num_live_workers
+from agents.runtime.spending import uses_today
 from agents.tools.autonomy import EffectiveLevel, effective_levels
 from agents.tools.contract import ToolContract
 from agents.tools.registry import contracts, contracts_named
+from agents.tools.stops import name_of, stops_on
+from reviewdesk.kpis.agent import runs_of
 from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.autonomy.forms import GiveForm, LevelForm, RunForm
 from reviewdesk.screens.autonomy.history import changes_of
 from reviewdesk.screens.autonomy.panel import refusal_of
+from reviewdesk.screens.settings.budget_charts import use_bar
+from reviewdesk.screens.settings.budgets import warnings_today
 
 _RUNS = 12
 
@@ -52,6 +57,7 @@ def agent_context(request: DeskRequest, agent: Agent, **extra: Any) -> dict[str,
             (level, refusal_of(request, ceiling, level))
             for level in sorted(Level, key=lambda level: -level.rank)
         ],
+        **state_of(agent),
         "runs": latest_runs(agent),
         "num_workers": num_live_workers(),
         "changes": changes_of([agent]),
@@ -64,6 +70,27 @@ def agent_context(request: DeskRequest, agent: Agent, **extra: Any) -> dict[str,
         "give_form": give_form(agent),
         "run_form": run_form(agent),
         **extra,
+    }
+
+
+def state_of(agent: Agent) -> dict[str, Any]:
+    """Return what says how the agent stands now and how its runs went. Seven queries."""
+    stops = [switch for switch in stops_on(agent.project_id) if switch.agent_id in (None, agent.pk)]
+    return {
+        "stops": [(switch, name_of(switch)) for switch in stops],
+        "incidents": list(
+            Incident.objects.filter(agent=agent, status=Incident.Status.OPEN).order_by("-number")
+        ),
+        "schedules": list(Schedule.objects.filter(agent=agent).order_by("name")),
+        "warnings": [
+            warning
+            for warning in warnings_today(agent.project)
+            if warning.budget.agent_id in (None, agent.pk)
+        ],
+        "bars": [
+            use_bar(use) for use in uses_today(project_id=agent.project_id, agent_id=agent.pk)
+        ],
+        "went": runs_of(agent),
     }
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from agents.models import Agent
+from agents.runtime.spending import uses_today
 from reviewdesk.kpis.measure import measure_weeks
 from reviewdesk.kpis.period import WEEK, Period
 from reviewdesk.kpis.tiles import tiles_of
@@ -18,7 +19,11 @@ from reviewdesk.screens.overview.health import causes_of, health_of, top_of
 from reviewdesk.screens.overview.plots import charts_of, outcome_plot, rate_plot
 from reviewdesk.screens.overview.waiting import waits_for
 from reviewdesk.screens.pages import render_page
+from reviewdesk.screens.settings.budget_charts import UseBar, use_bar
+from reviewdesk.screens.settings.budgets import warnings_today
 from traces.models import Project
+
+MAX_BARS = 4
 
 
 @require_safe
@@ -36,6 +41,8 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
         "waits": waits_for(request.membership),
         "may_write": may(request, Permission.WRITE_VERSIONS),
         "writers": " or ".join(roles_with(Permission.WRITE_VERSIONS)),
+        "warnings": warnings_today(project),
+        "bars": bars_of(project, agents, agent),
         **period_context(project, period, agent.slug if agent else ""),
     }
     return render_page(request, "overview/index.html", context, partial="overview")
@@ -54,6 +61,14 @@ def figure(request: DeskRequest, slug: str, key: str) -> HttpResponse:
     else:
         raise Http404(f"The Overview has no chart {key}.")
     return HttpResponse(data, content_type="application/json")
+
+
+def bars_of(project: Project, agents: list[Agent], agent: Agent | None) -> list[UseBar]:
+    """Return today's use of the project's limits and its agents', the fullest first. One query."""
+    names = {each.pk: each.name for each in agents}
+    uses = uses_today(project_id=project.pk, agent_id=agent.pk if agent else None)
+    fullest = sorted(uses, key=lambda use: -use.share)[:MAX_BARS]
+    return [use_bar(use, names.get(use.agent_id or 0, "all agents")) for use in fullest]
 
 
 def period_context(project: Project, period: Period, agent: str) -> dict[str, Any]:

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from reviewdesk.screens.settings import actions, masking, prices, retention, views
+from reviewdesk.screens.settings import (
+    actions,
+    budgets,
+    masking,
+    prices,
+    retention,
+    tool_sources,
+    tools,
+    views,
+)
 
 app_name = "settings"
 urlpatterns = [
@@ -26,10 +35,26 @@ urlpatterns = [
     path("retention/set/", retention.set_retention, name="set_retention"),
     path("retention/find/", retention.find_customer, name="find_customer"),
     path("retention/erase/", retention.erase_customer, name="erase_customer"),
+    path("budgets/", budgets.budgets, name="budgets"),
+    path("budgets/change/", budgets.change_budget, name="change_budget"),
     path("prices/", prices.prices, name="prices"),
     path("prices/progress/", prices.repricing, name="repricing"),
     path("prices/set/", prices.set_price, name="set_price"),
     path("prices/<int:pk>/remove/", prices.remove_price, name="remove_price"),
     path("prices/recompute/", prices.recompute_costs, name="recompute_costs"),
+    path("tools/", tools.tools, name="tools"),
+    path("tools/add/<slug:kind>/", tool_sources.add_source, name="add_tool_source"),
+    path("tools/sources/<slug:source>/", tool_sources.source, name="tool_source"),
+    path("tools/sources/<slug:source>/read/", tool_sources.read_source, name="read_tool_source"),
+    path("tools/sources/<slug:source>/import/", tool_sources.import_tools, name="import_tools"),
+    path(
+        "tools/sources/<slug:source>/change/",
+        tool_sources.change_source,
+        name="change_tool_source",
+    ),
+    path("tools/sources/<slug:source>/turn/", tool_sources.turn_source, name="turn_tool_source"),
+    path("tools/t/<slug:name>/", tools.tool, name="tool"),
+    path("tools/t/<slug:name>/change/", tools.change_contract, name="change_contract"),
+    path("tools/t/<slug:name>/try/", tools.try_tool, name="try_tool"),
     path("audit/", views.audit, name="audit"),
 ]

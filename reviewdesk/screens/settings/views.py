@@ -31,7 +31,9 @@ TABS = (
     ("labels", "Label set", "tag"),
     ("masking", "Masking", "eye-off"),
     ("retention", "Retention", "archive"),
+    ("tools", "Tools", "tool"),
     ("prices", "Prices", "coin"),
+    ("budgets", "Budgets", "report-money"),
     ("audit", "Audit trail", "history"),
 )
 MEMBERS, KEYS, PROJECT = (f"settings/{name}.html" for name in ("members", "keys", "project"))
