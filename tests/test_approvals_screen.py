@@ -187,19 +187,19 @@ def test_what_can_be_undone_takes_one_step():
 def test_an_edit_is_previewed_and_asked_about_once_more():
     approval = park(RETURN)
     client = decider(approval)
-    lamp = {"arg-order_id": "#T1", "arg-item_ids": "1", "arg-payment_method_id": "gift_card_1"}
+    lamp = {"arg-order_id": "#T1", "arg-item_ids": "2", "arg-payment_method_id": "card_2"}
     typed = lamp | {"message": "Only one."}
     asked = client.post(url_of(approval, "edit/"), typed, headers=HTMX)
     assert asked.status_code == 200
     assert "Money moves at once" in asked.text
-    assert dict(asked.context["summary"].rows)["Item ids"] == "['1']"
-    assert asked.context["changed"] == [("item_ids", '["2"]', '["1"]')]
+    assert dict(asked.context["summary"].rows)["Refund to"] == "card_2"
+    assert asked.context["changed"] == [("payment_method_id", "gift_card_1", "card_2")]
     assert asked.context["kept"] == list(typed.items())
     assert status_of(approval) == WAITING
     client.post(url_of(approval, "edit/"), typed | SURE, headers=HTMX)
     approval.refresh_from_db()
     assert (approval.status, approval.message) == ("edited", "Only one.")
-    assert approval.decided_arguments["item_ids"] == ["1"]
+    assert approval.decided_arguments["payment_method_id"] == "card_2"
 
 
 def test_back_from_the_preview_keeps_the_edit():
@@ -269,7 +269,7 @@ def test_an_edit_that_does_not_fit_comes_back_with_what_was_typed():
     data = {"arg-order_id": "#T1", "arg-reason": "because", "message": "Careful words."}
     response = decider(approval).post(url_of(approval, "edit/"), data, headers=HTMX)
     assert response.status_code == 422
-    assert "is not one of" in response.text
+    assert "reason is &quot;because&quot;; allowed:" in response.text
     assert "Careful words." in response.text
     assert 'aria-invalid="true"' in response.text
     assert status_of(approval) == WAITING
@@ -365,12 +365,12 @@ def test_decided_calls_come_in_pages(monkeypatch):
     agent = approval.run.agent
     for each in [approval, *(park(agent=agent) for _ in range(2))]:
         approve_call(approval=each, by=make_user())
-    monkeypatch.setattr("reviewdesk.screens.approvals.inbox.PAGE", 2)
+    monkeypatch.setattr("reviewdesk.screens.approvals.settled.PAGE", 2)
     client = decider(approval)
     url = list_url(approval) + "decided/"
     first = client.get(url)
     second = client.get(url, {"before": first.context["following"]})
-    seen = [line.approval.pk for page in (first, second) for line, _ in page.context["rows"]]
+    seen = [line.approval.pk for page in (first, second) for line, *_ in page.context["rows"]]
     assert sorted(seen) == sorted(ToolApproval.objects.values_list("pk", flat=True))
     assert second.context["following"] == ""
 

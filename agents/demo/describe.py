@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from agents.demo.checks import CallCheck
 from agents.tools.contract import ToolError
 from agents.tools.registry import contracts_named
 from agents.tools.world import World
@@ -19,12 +20,14 @@ class CallSummary:
         rows: (label, text) of what it touches; a text may have several lines.
         amount: US dollars that move to (or, negative, from) the customer; None: no money moves.
         afterwards: How things stand once it has run, or empty.
+        checks: What the desk looked up about it.
     """
 
     title: str
     rows: tuple[tuple[str, str], ...]
     amount: Decimal | None = None
     afterwards: str = ""
+    checks: tuple[CallCheck, ...] = ()
 
 
 def describe_call(
@@ -249,7 +252,8 @@ def _items_text(items: list[dict[str, Any]]) -> str:
 
 def _method(world: World, order: dict[str, Any], method_id: str) -> str:
     user = _record(world, "user", order["user_id"])
-    return payment_method_text(user["payment_methods"][method_id])
+    method = user["payment_methods"].get(method_id)
+    return payment_method_text(method) if method else method_id
 
 
 def _paid(order: dict[str, Any]) -> dict[str, Decimal]:

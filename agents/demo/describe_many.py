@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from agents.demo.checks import checks_of
 from agents.demo.describe import CallSummary, describe_call
 from agents.demo.shop import MemoryWorld
 from agents.models import ShopRecord, ShopWrite, ToolApproval
@@ -16,8 +18,8 @@ Records = dict[Key, dict[str, Any]]
 def describe_calls(approvals: Sequence[ToolApproval]) -> dict[int, CallSummary]:
     """Return what each call would do, by the approval's pk. Five queries.
 
-    Reads `approval.run.agent` (select it); all are of one project. Each call is described by the
-    shop as its run left it.
+    Reads `approval.run.agent` and `.session` (select them); all are of one project. Each call is
+    described by the shop as its run left it.
     """
     keys = {text for approval in approvals for text in _texts(approval.arguments)}
     shops = _Shops(approvals)
@@ -25,15 +27,19 @@ def describe_calls(approvals: Sequence[ToolApproval]) -> dict[int, CallSummary]:
     shops.load(shops.named_by_orders())
     project_id = approvals[0].run.project_id if approvals else None
     tools = contracts_named({approval.tool for approval in approvals}, project_id)
-    return {
-        approval.pk: describe_call(
+    summaries = {}
+    for approval in approvals:
+        world = shops.world_of(approval)
+        summary = describe_call(
             approval.tool,
             approval.arguments,
-            shops.world_of(approval),
+            world,
             tools[approval.tool].description if approval.tool in tools else None,
         )
-        for approval in approvals
-    }
+        customer = approval.run.session.customer
+        checks = checks_of(approval.tool, approval.arguments, world, customer)
+        summaries[approval.pk] = replace(summary, checks=checks)
+    return summaries
 
 
 class _Shops:

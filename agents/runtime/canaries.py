@@ -172,6 +172,8 @@ def _general_faults(
 @transaction.atomic
 def _plant(agent_tool: AgentTool, source: SourceCall, fault: Fault) -> ToolApproval:
     agent, now = agent_tool.agent, database_now()
+    if agent.live_version is None:
+        raise ValueError(f"{agent} has no live version.")
     contract = contract_for(source.tool, agent.project_id)
     session, call = copy_talk(agent=agent, source=source, arguments=fault.arguments)
     run = Run.objects.create(

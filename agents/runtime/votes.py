@@ -13,9 +13,10 @@ from agents.tools.registry import contract_for
 
 def proposed_now(approval: ToolApproval) -> dict[str, Any]:
     """Return what people agree to: the model's arguments, or the edit of one who agreed first."""
-    is_waiting = approval.status == ToolApproval.Status.WAITING
-    is_edit = is_waiting and approval.decided_arguments is not None
-    found: dict[str, Any] = approval.decided_arguments if is_edit else approval.arguments
+    is_edit = approval.status == ToolApproval.Status.WAITING
+    found: dict[str, Any] = approval.arguments
+    if is_edit and approval.decided_arguments is not None:
+        found = approval.decided_arguments
     return found
 
 

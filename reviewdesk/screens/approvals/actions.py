@@ -2,22 +2,20 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
 from agents.models import ToolApproval
 from agents.runtime import approvals
-from reviewdesk.people.access import DeskRequest
+from agents.runtime.open_calls import is_asked_twice
+from agents.runtime.votes import proposed_now
+from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission
+from reviewdesk.screens.approvals.answers import again, done, overtaken
 from reviewdesk.screens.approvals.argument_form import PREFIX, read_fields, with_problems
-from reviewdesk.screens.approvals.call import Mode, approval_for, is_asked_twice
-from reviewdesk.screens.approvals.inbox import Inbox, read_inbox
-from reviewdesk.screens.approvals.views import page
-from reviewdesk.screens.autonomy.views import contract_or_404
-from reviewdesk.screens.pages import go_to, toast, wants_fragment
+from reviewdesk.screens.approvals.call import Mode, approval_for, contract_of
+from reviewdesk.screens.approvals.inbox import read_inbox, viewer_of
 
 _CALL = ToolApproval.Kind.APPROVAL
 _SUGGESTION = ToolApproval.Kind.SUGGESTION
@@ -25,83 +23,136 @@ _SUGGESTION = ToolApproval.Kind.SUGGESTION
 
 @require_POST
 def approve_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Let the call be made as proposed; asked once more where it cannot be taken back."""
+    """Agree to the call as it stands; asked once more where it cannot be taken back."""
     approval = _waiting(request, slug, pk, _CALL)
-    inbox = read_inbox(approval.run.agent.project)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    seen = request.POST.get("seen", "")
     try:
         if is_asked_twice(approval) and request.POST.get("confirmed") != "1":
             approvals.check_open(approval=approval)
-            return _again(request, approval, mode=Mode.CONFIRM, status=200)
-        approvals.approve_call(approval=approval, by=request.user)
+            return again(request, approval, mode=Mode.CONFIRM, status=200)
+        row = approvals.approve_call(approval=approval, seen=seen, **_as(request))
     except AlreadyDecidedError as error:
-        return _overtaken(request, approval, error)
-    return _decided(request, approval, inbox, f"{approval.tool} is approved; the run goes on.")
+        return overtaken(request, approval, error)
+    except ApprovalError as error:
+        return again(request, approval, status=422, problem=str(error))
+    return done(request, row, inbox, _granted_text(row, "approved"))
 
 
 @require_POST
 def edit_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Let the call be made with other arguments; asked once more as for the proposed ones."""
+    """Agree to the call with other arguments; asked once more as for the proposed ones."""
     approval = _waiting(request, slug, pk, _CALL)
-    inbox = read_inbox(approval.run.agent.project)
-    schema = contract_or_404(approval.tool, approval.run.project_id).parameters
-    arguments, fields = read_fields(schema, approval.arguments, request.POST)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    contract = contract_of(approval)
+    if contract is None:
+        raise Http404(f"There is no tool called {approval.tool} any more.")
+    schema = contract.parameters
+    arguments, fields = read_fields(schema, proposed_now(approval), request.POST)
     message = request.POST.get("message", "")
     typed = {"mode": Mode.EDIT, "message": message, "status": 422}
     if any(field.errors for field in fields):
-        return _again(request, approval, fields=fields, **typed)
+        return again(request, approval, fields=fields, **typed)
     if request.POST.get("back") == "1":
-        return _again(request, approval, fields=fields, **(typed | {"status": 200}))
+        return again(request, approval, fields=fields, **(typed | {"status": 200}))
     try:
         if is_asked_twice(approval) and request.POST.get("confirmed") != "1":
             edited = approvals.check_edit(approval=approval, arguments=arguments)
             return _ask_edited(request, approval, edited, message)
-        approvals.edit_call(
-            approval=approval, by=request.user, arguments=arguments, message=message
+        row = approvals.edit_call(
+            approval=approval, arguments=arguments, message=message, **_as(request)
         )
     except InvalidArgumentsError as error:
         fields, rest = with_problems(fields, error.problems)
-        return _again(request, approval, fields=fields, problem=" ".join(rest), **typed)
+        return again(request, approval, fields=fields, problem=" ".join(rest), **typed)
     except AlreadyDecidedError as error:
-        return _overtaken(request, approval, error, message)
+        return overtaken(request, approval, error, message)
     except ApprovalError as error:
-        return _again(request, approval, fields=fields, problem=str(error), **typed)
-    text = f"{approval.tool} is approved with your changes; the run goes on."
-    return _decided(request, approval, inbox, text)
+        return again(request, approval, fields=fields, problem=str(error), **typed)
+    return done(request, row, inbox, _granted_text(row, "approved with your changes"))
 
 
 @require_POST
 def reject_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Refuse the call; the agent is told the message."""
+    text = "{} is rejected; the agent is told why."
+    return _with_words(request, slug, pk, approvals.reject_call, Mode.REJECT, text)
+
+
+@require_POST
+def respond_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Answer the agent instead of deciding; the call is not made."""
+    text = "{} is not made; the agent reads your answer."
+    return _with_words(request, slug, pk, approvals.respond_call, Mode.RESPOND, text)
+
+
+@require_POST
+def escalate_call(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Leave the call to the leads, with a note."""
     approval = _waiting(request, slug, pk, _CALL)
-    inbox = read_inbox(approval.run.agent.project)
-    message = request.POST.get("message", "")
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    note = request.POST.get("message", "")
     try:
-        approvals.reject_call(approval=approval, by=request.user, message=message)
+        row = approvals.escalate_call(approval=approval, by=request.user, note=note)
     except AlreadyDecidedError as error:
-        return _overtaken(request, approval, error, message)
+        return overtaken(request, approval, error, note)
     except ApprovalError as error:
-        return _again(request, approval, mode=Mode.REJECT, status=422, message_error=str(error))
-    text = f"{approval.tool} is rejected; the agent is told why."
-    return _decided(request, approval, inbox, text)
+        return again(request, approval, mode=Mode.ESCALATE, status=422, message_error=str(error))
+    return done(request, row, inbox, f"{approval.tool} waits for a lead now; they are told.")
+
+
+@require_POST
+def take_back(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Take a decision back that has not left yet; the call waits again."""
+    approval = approval_for(request, slug, pk, Permission.DECIDE_CALLS)
+    try:
+        approvals.take_back(approval=approval, by=request.user)
+    except ApprovalError as error:
+        return overtaken(request, approval, error, retarget=True)
+    fresh = approval_for(request, slug, pk)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    text = f"Taken back: {approval.tool} waits again."
+    return done(request, fresh, inbox, text, stays=True)
 
 
 @require_POST
 def judge_suggestion(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Say whether a proposal was good; nothing is executed."""
     approval = _waiting(request, slug, pk, _SUGGESTION)
-    inbox = read_inbox(approval.run.agent.project)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
     is_good = request.POST.get("verdict") == "good"
     message = request.POST.get("message", "")
     try:
-        approvals.judge_suggestion(
+        row = approvals.judge_suggestion(
             approval=approval, by=request.user, is_good=is_good, message=message
         )
     except AlreadyDecidedError as error:
-        return _overtaken(request, approval, error, message)
+        return overtaken(request, approval, error, message)
     except ApprovalError as error:
-        return _again(request, approval, mode=Mode.REJECT, status=422, message_error=str(error))
+        return again(request, approval, mode=Mode.REJECT, status=422, message_error=str(error))
     text = f"The proposal of {approval.tool} is judged {'good' if is_good else 'bad'}."
-    return _decided(request, approval, inbox, text)
+    return done(request, row, inbox, text)
+
+
+def _with_words(
+    request: DeskRequest, slug: str, pk: int, decide: Any, mode: Mode, text: str
+) -> HttpResponse:
+    approval = _waiting(request, slug, pk, _CALL)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    message = request.POST.get("message", "")
+    try:
+        row = decide(approval=approval, message=message, **_as(request))
+    except AlreadyDecidedError as error:
+        return overtaken(request, approval, error, message)
+    except ApprovalError as error:
+        typed = {"message": message, "message_error": str(error)}
+        return again(request, approval, mode=mode, status=422, **typed)
+    return done(request, row, inbox, text.format(approval.tool))
+
+
+def _as(request: DeskRequest) -> dict[str, Any]:
+    """Return who decides, and whether what was escalated is theirs to decide."""
+    return {"by": request.user, "is_lead": may(request, Permission.RAISE_AUTONOMY)}
 
 
 def _waiting(request: DeskRequest, slug: str, pk: int, kind: ToolApproval.Kind) -> ToolApproval:
@@ -109,13 +160,6 @@ def _waiting(request: DeskRequest, slug: str, pk: int, kind: ToolApproval.Kind) 
     if approval.kind != kind:
         raise Http404(f"{pk} is no {kind.label}.")
     return approval
-
-
-def _again(
-    request: DeskRequest, approval: ToolApproval, *, status: Any, **extra: Any
-) -> HttpResponse:
-    project = approval.run.agent.project
-    return page(request, project, approval, partial="call", status=status, **extra)
 
 
 def _ask_edited(
@@ -128,31 +172,12 @@ def _ask_edited(
         if name.startswith(PREFIX) or name == "message"
     ]
     asked = {"edited": edited, "kept": kept, "message": message}
-    return _again(request, approval, mode=Mode.CONFIRM, status=200, **asked)
+    return again(request, approval, mode=Mode.CONFIRM, status=200, **asked)
 
 
-def _overtaken(
-    request: DeskRequest, approval: ToolApproval, error: AlreadyDecidedError, typed: str = ""
-) -> HttpResponse:
-    """Show the call as it is now: who was faster, and what was typed for it."""
-    fresh = approval_for(request, request.membership.project.slug, approval.pk)
-    return _again(request, fresh, status=409, problem=str(error), typed=typed)
-
-
-def _decided(request: DeskRequest, approval: ToolApproval, inbox: Inbox, text: str) -> HttpResponse:
-    """Show the call that came after this one in the list, and say what was done."""
-    slug = request.membership.project.slug
-    before, after = inbox.neighbours(approval.pk)
-    following = after or before
-    url = reverse("approvals:index", args=[slug])
-    if following:
-        url = reverse("approvals:call", args=[slug, following.approval.pk])
-    if not wants_fragment(request):
-        messages.success(request, text)
-        return go_to(request, url)
-    project = approval.run.agent.project
-    shown = following.approval if following else None
-    response = page(request, project, shown, partial="decided", is_after_decision=True)
-    response["HX-Push-Url"] = url
-    response["HX-Retarget"] = "#inbox"
-    return toast(response, text)
+def _granted_text(row: ToolApproval, how: str) -> str:
+    if row.status == ToolApproval.Status.WAITING:
+        return f"You agreed to {row.tool}; it needs one more person."
+    if row.leaves_at is not None:
+        return f"{row.tool} is {how}; it leaves in 5 s."
+    return f"{row.tool} is {how}; the run goes on."

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -97,12 +98,15 @@ def read_fields(
 def with_problems(
     fields: Sequence[ArgumentField], problems: Sequence[str]
 ) -> tuple[list[ArgumentField], list[str]]:
-    """Put each problem of the schema (`path: sentence`) at its field; return those without one."""
+    """Put each problem of the schema at the field it begins with; return those without one.
+
+    They are `path: sentence` or a sentence whose first word is the path.
+    """
     found = list(fields)
     rest = []
     for problem in problems:
-        path, _, sentence = problem.partition(": ")
-        name = path.split(".")[0]
+        path = re.split(r":? ", problem, maxsplit=1)[0]
+        name, sentence = path.split(".")[0], problem.removeprefix(f"{path}: ")
         place = next((n for n, field in enumerate(found) if field.name == name), None)
         if place is None:
             rest.append(problem)
