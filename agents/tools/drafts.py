@@ -200,10 +200,18 @@ class Inliner:
         # Names of properties may be any words, `example` and `x-…` among them.
         if key == "properties" and isinstance(item, dict):
             self._count(depth)
-            return {str(name): self.inline(each, depth + 2) for name, each in item.items()}
+            return {str(name): self._part(each, depth + 2) for name, each in item.items()}
+        if key == "items" and isinstance(item, bool):
+            return self._part(item, depth + 1)
         if key in {"enum", "const", "default", "required"}:
             return item
         return self.inline(item, depth + 1)
+
+    def _part(self, value: Any, depth: int) -> Any:
+        """Return a schema as an object: whoever shows it need not know `true` and `false`."""
+        if isinstance(value, dict):
+            return self.inline(value, depth)
+        return {"not": {}} if value is False else {}
 
     def _inline_reference(self, value: dict[str, Any], depth: int) -> Any:
         reference = value["$ref"]
