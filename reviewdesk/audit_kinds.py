@@ -11,6 +11,8 @@ from django.db.models.functions import Cast, Coalesce
 from agents.models import (
     Agent,
     AgentTool,
+    ApprovalRules,
+    ApprovalVote,
     Budget,
     CeilingLift,
     GoldenTest,
@@ -18,6 +20,7 @@ from agents.models import (
     ToolApproval,
     Version,
 )
+from reviewdesk import audit_decisions as decisions
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_budgets import budget_line
 from reviewdesk.audit_lines import Line, Row
@@ -203,12 +206,41 @@ KINDS: tuple[Kind, ...] = (
                 "decided_arguments",
                 "run__session_id",
             ),
+            before={"status_before": "status", "escalated_before": "escalated_at"},
             who="decided_by_id",
             reason="message",
-            # Being consumed is the run's doing, not a decision.
-            only=~Q(status=ToolApproval.Status.WAITING) & Q(consumed_at=None),
+            only=decisions.TOLD,
         ),
-        lines.call_line,
+        decisions.call_line,
+    ),
+    Kind(
+        "votes",
+        "One of two people",
+        "users",
+        _events(
+            ApprovalVote,
+            project="approval__run__project",
+            values=("approval_id", "approval__tool", "approval__num_needed"),
+            who="by_id",
+            reason="message",
+        ),
+        decisions.vote_line,
+    ),
+    Kind(
+        "decision_rules",
+        "Rules of decision",
+        "shield-check",
+        _events(
+            ApprovalRules,
+            project="project",
+            values=("two_people_from_usd", "canaries_per_week"),
+            before={"usd_before": "two_people_from_usd", "planted_before": "canaries_per_week"},
+            who="changed_by_id",
+            reason="reason",
+            # The row itself is the desk's doing: it holds the defaults.
+            only=~Q(pgh_label="insert"),
+        ),
+        decisions.rules_line,
     ),
     Kind(
         "golden",

@@ -6,14 +6,12 @@ from typing import Any
 
 from django.urls import reverse
 
-from agents.models import Level, Release, Tier, ToolApproval
+from agents.models import Level, Release, Tier
 from reviewdesk.people.roles import Role
-from reviewdesk.screens.approvals.inbox import differences
 from traces.models import Project
 from traces.redaction import KINDS
 
 Row = dict[str, Any]
-_MAX_CHANGE = 200
 
 
 @dataclass(frozen=True)
@@ -107,22 +105,6 @@ def version_line(row: Row, project: Project) -> Line:
     return Line(subject, "version written", "", row["content_hash"][:8], url)
 
 
-def call_line(row: Row, project: Project) -> Line:
-    """Tell of a tool call that a person decided, or that expired."""
-    status = ToolApproval.Status(row["status"])
-    is_suggestion = row["kind"] == ToolApproval.Kind.SUGGESTION
-    did = "suggestion judged" if is_suggestion else "call decided"
-    if row["who_id"] is None:
-        did = "call not decided"
-    url = reverse("sessions:detail", args=[project.slug, row["run__session_id"]])
-    if status == ToolApproval.Status.EDITED:
-        changed = differences(row["arguments"], row["decided_arguments"] or {})
-        before = "; ".join(f"{name}: {was}" for name, was, _ in changed)
-        after = "; ".join(f"{name}: {now}" for name, _, now in changed)
-        return Line(row["tool"], "call edited and approved", _cut(before), _cut(after), url)
-    return Line(row["tool"], did, ToolApproval.Status.WAITING.label, status.label, url)
-
-
 def test_line(row: Row, project: Project) -> Line:
     """Tell of a golden test that was promoted, edited or archived."""
     url = reverse("golden:test", args=[project.slug, row["obj_id"]])
@@ -207,10 +189,6 @@ def label_line(row: Row, project: Project) -> Line:
 
 def _version(number: int | None) -> str:
     return f"v{number}" if number else "no version"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_CHANGE else text[: _MAX_CHANGE - 1] + "…"
 
 
 def _kept_readable(masking: dict[str, bool] | None) -> str:

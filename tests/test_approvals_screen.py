@@ -46,7 +46,7 @@ ADDRESS = (
 WAITING = ToolApproval.Status.WAITING
 
 
-def park(call=CANCEL, level=Level.APPROVE, agent=None):
+def park(call=CANCEL, level=Level.APPROVE, agent=None, version=None):
     """Start a run that stops at `call`, and return its approval."""
     with model_server([call], "Done.") as server:
         if agent is None:
@@ -56,7 +56,7 @@ def park(call=CANCEL, level=Level.APPROVE, agent=None):
         message = {"role": "user", "content": "Please see to #T1"}
         run = start_run(
             agent=agent,
-            version=agent.versions.first(),
+            version=version or agent.versions.first(),
             run_input={"messages": [message], "turns": []},
             customer="Tia Test",
         )

@@ -174,6 +174,7 @@ def _add_decisions(weeks: list[Week], *, project: Project, period: Period, agent
     found = ToolApproval.objects.filter(
         run__project=project,
         kind=ToolApproval.Kind.APPROVAL,
+        is_canary=False,
         decided_by__isnull=False,
         decided_at__isnull=False,
         created_at__gte=period.earliest,

@@ -9,7 +9,8 @@ from agents.models import Level, ToolApproval
 from agents.runtime.approvals import approve_call
 from reviewdesk.people.roles import Role
 from tests.factories import make_user
-from tests.test_approvals_screen import RETURN, list_url, park, project_of, url_of
+from tests.shop import make_shop_version
+from tests.test_approvals_screen import ADDRESS, RETURN, list_url, park, project_of, url_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -37,6 +38,13 @@ def page(browser, live_server, approval):
     assert [error for error in errors if "422" not in error] == []
 
 
+def park_address(approval):
+    """Let another call of the same agent wait, one that can be undone."""
+    agent = approval.run.agent
+    agent.tools.create(name=ADDRESS[0], level=Level.APPROVE, reason="For the test.")
+    return park(ADDRESS, agent=agent, version=make_shop_version(agent))
+
+
 def approve(page):
     page.keyboard.press("a")
     expect(page.get_by_role("button", name="Yes, approve")).to_be_focused()
@@ -53,6 +61,56 @@ def test_escape_leaves_the_edit_and_the_rejection_undecided(page, approval):
         expect(page.get_by_label(label)).to_have_count(0)
         expect(page.get_by_role("link", name="Edit…")).to_be_visible()
     assert ToolApproval.objects.get(pk=approval.pk).status == "waiting"
+
+
+def test_held_decision_is_taken_back_with_u(page, approval):
+    call = park_address(approval)
+    page.goto(url_of(call))
+    page.keyboard.press("a")
+    expect(page.get_by_text("it leaves in 5 s")).to_be_visible()
+    expect(page.locator(f"#waiting-{approval.pk}")).to_be_focused()
+    page.keyboard.press("u")
+    expect(page.get_by_text("Taken back: modify_pending_order_address waits again")).to_be_visible()
+    expect(page).to_have_url(url_of(call))
+    expect(page.locator(f"#toast-{call.pk}")).to_have_count(0)
+    assert ToolApproval.objects.get(pk=call.pk).status == "waiting"
+
+
+def test_take_back_is_offered_for_five_seconds_only(page, approval):
+    call = park_address(approval)
+    page.goto(url_of(call))
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Take back")).to_be_visible()
+    expect(page.get_by_role("button", name="Take back")).to_have_count(0, timeout=8_000)
+    page.keyboard.press("u")
+    assert ToolApproval.objects.get(pk=call.pk).status == "approved"
+
+
+def test_r_rejects_t_answers_and_each_asks_for_words(page, approval):
+    following = park(agent=approval.run.agent)
+    page.goto(list_url(approval))
+    page.keyboard.press("r")
+    page.get_by_label("Why it is rejected").fill("Ask which order first.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("cancel_pending_order is rejected")).to_be_visible()
+    expect(page).to_have_url(url_of(following))
+    page.keyboard.press("t")
+    expect(page.get_by_label("Your answer to the agent")).to_be_focused()
+    page.keyboard.type("Ask for the reason.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("the agent reads your answer")).to_be_visible()
+    found = {each.pk: each.status for each in ToolApproval.objects.all()}
+    assert found == {approval.pk: "rejected", following.pk: "responded"}
+
+
+def test_x_escalates_with_a_note(page, approval):
+    page.goto(list_url(approval))
+    page.keyboard.press("x")
+    expect(page.get_by_label("What the leads have to know")).to_be_focused()
+    page.keyboard.type("Is this the second refund?")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("waits for a lead now; they are told.")).to_be_visible()
+    assert ToolApproval.objects.get(pk=approval.pk).escalated_at is not None
 
 
 def test_an_edit_is_previewed_and_enter_approves_it(page, approval):
