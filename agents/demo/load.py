@@ -16,9 +16,11 @@ from agents.config import Limits, VersionConfig
 from agents.demo.authority import give_tools, grant_levels
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
+from agents.demo.outside import connect_outside
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
 from agents.demo.today import run_today
+from agents.demo.waiting import fill_inbox
 from agents.demo.tools import FOR_AGENTS
 from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
@@ -117,7 +119,10 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     )
     agent.refresh_from_db()
     _set_levels(agent, staff)
-    run_today(agent=agent, by=staff.support, known={past.task.first for past in sessions})
+    known = {past.task.first for past in sessions}
+    run_today(agent=agent, by=staff.support, known=known)
+    fill_inbox(agent=agent, by=staff.support, reviewers=staff.reviewers, known=known)
+    connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 

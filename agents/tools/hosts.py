@@ -8,7 +8,6 @@ other settings of the environment are ignored.
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -89,12 +88,12 @@ class HostRules:
             return [str(address)]
         try:
             found = _RESOLVING.submit(self.resolve, host, port).result(timeout_seconds)
-        except (OSError, UnicodeError) as error:
-            raise ToolUnavailableError(f"{host} cannot be resolved.", is_sent=False) from error
-        except FutureTimeoutError as error:
+        except TimeoutError as error:  # an OSError too: it comes first
             raise ToolUnavailableError(
                 f"{host} could not be resolved in time.", is_sent=False
             ) from error
+        except (OSError, UnicodeError) as error:
+            raise ToolUnavailableError(f"{host} cannot be resolved.", is_sent=False) from error
         if not found:
             raise ToolUnavailableError(f"{host} has no address.", is_sent=False)
         return found
