@@ -71,7 +71,7 @@ def record_spans(
     """
     ensure_partitions(span.start_ns for span in spans)
     masker = masker_for(session.project_id)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         for span in spans:
             cursor.execute(_WRITE, span_row(session.pk, masker.span(span)))
         if has_totals_now:
