@@ -109,13 +109,13 @@ def test_panel_names_all_limits_and_those_that_bind():
     page = client_as("viewer", agent.project).get(tool_url(agent))
     rows = {row.title: row.binds for row in page.context["limits"]}
     assert rows == {
-        "The tool's level": False,
+        "Tool's level": False,
         "Tier write that cannot be undone": True,
-        "The agent's ceiling": False,
+        "Agent's ceiling": False,
         "Untrusted content": False,
         "Incident": False,
-        "A candidate": False,
-        "The kill switch": False,
+        "Candidate": False,
+        "Kill switch": False,
     }
     assert "<html" in page.text
 

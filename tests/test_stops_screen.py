@@ -172,7 +172,7 @@ def test_banner_says_what_is_stopped_who_when_and_why():
     assert page.count('role="alert"') == 1
     assert "Every write is stopped for Support desk." in page
     assert "Ada Lindqvist" in page
-    assert "“Wrong refunds.”" in page
+    assert "“Wrong refunds”" in page
     assert "0 runs wait, 0 effects since." in page
 
 

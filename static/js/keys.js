@@ -4,6 +4,7 @@
 //   data-go="s"             pressed after `o`
 //   data-key-anywhere       works although the control is in a closed menu
 //   data-key-first          goes before other controls with the same key
+//   data-key-leaves-fields  of Escape: in a field it only leaves the field
 //   data-keys-help="j k: next, previous row"   keys that a list handles itself
 // No control, no key. Single keys can be turned off in the profile (WCAG 2.1.4).
 (() => {
@@ -117,7 +118,7 @@
     }
     if (event.key === "Escape") {
       const back = document.querySelector("dialog[open], :popover-open") ? null : control("Escape", document);
-      if (back) {
+      if (back && !(inField && back.hasAttribute("data-key-leaves-fields"))) {
         event.preventDefault();
         press(back);
       } else if (inField && !document.querySelector("dialog[open], :popover-open")) event.target.blur();

@@ -185,7 +185,8 @@ def _limits(cell: Cell, contract: ToolContract) -> list[LimitRow]:
     rows = []
     for limit in cell.effective.limits:
         icon = _LIMIT_ICONS.get(limit.name, TIER_ICONS[contract.tier])
-        title = limit.title[:1].upper() + limit.title[1:]
+        title = limit.title.removeprefix("the ").removeprefix("a ")
+        title = title[:1].upper() + title[1:]
         note = _taint_note(cell) if limit.name == "taint" else limit.note
         rows.append(LimitRow(icon, title, limit.level, limit.binds, note))
     return rows

@@ -86,6 +86,11 @@ class StopOn:
         )
 
     @property
+    def quoted(self) -> str:
+        """Return the reason as it stands within a sentence."""
+        return self.reason.rstrip(".")
+
+    @property
     def lasts(self) -> timedelta:
         """Return since how long."""
         return self.now - self.at
