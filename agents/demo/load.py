@@ -13,15 +13,16 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from agents.config import Limits, VersionConfig
-from agents.demo.authority import give_tools, grant_levels
+from agents.demo.authority import fill_authority, give_tools, grant_levels, undo_one
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.outside import connect_outside
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
-from agents.demo.today import run_today
-from agents.demo.waiting import fill_inbox
+from agents.demo.spending import spend_and_budgets
+from agents.demo.today import run_scenario, run_today
 from agents.demo.tools import FOR_AGENTS
+from agents.demo.waiting import fill_inbox
 from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, Level, ShopRecord, Tier, Version
@@ -121,8 +122,19 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     _set_levels(agent, staff)
     known = {past.task.first for past in sessions}
     run_today(agent=agent, by=staff.support, known=known)
+    run_scenario(agent=agent, by=staff.support, known=known, scenario="send_elsewhere", number=3)
+    undo_one(agent=agent, by=staff.reviewers[1])
+    fill_authority(
+        agent=agent,
+        support=staff.support,
+        reviewer=staff.reviewers[1],
+        engineer=staff.engineer,
+        lead=staff.lead,
+        now=now,
+    )
     fill_inbox(agent=agent, by=staff.support, reviewers=staff.reviewers, known=known)
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
+    spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 
@@ -179,7 +191,7 @@ def _make_agent(shop: Project, staff: DemoStaff, model_url: str) -> Agent:
 
 
 def _set_levels(agent: Agent, staff: DemoStaff) -> None:
-    grant_levels(agent=agent, by=staff.lead)
+    grant_levels(agent=agent, by=staff.lead, now=database_now())
     change_level(
         agent_tool=agent.tools.get(name=NEEDS_APPROVAL),
         level=Level.APPROVE,
