@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.demo.tools.records import (
+    ORDER,
     ORDER_ID,
     TEXT,
     TEXTS,
@@ -87,6 +88,7 @@ CONTRACTS = (
             ),
         ),
         tier=Tier.MONEY,
+        returns=ORDER,
         function=return_delivered_order_items,
     ),
     ToolContract(
@@ -103,6 +105,7 @@ CONTRACTS = (
             payment_method_id=described(TEXT, "Pays or receives the price difference."),
         ),
         tier=Tier.WRITE_IRREVERSIBLE,
+        returns=ORDER,
         function=exchange_delivered_order_items,
     ),
 )

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 
 from agents.demo.tools.records import TEXT, described, object_schema
-from agents.models import Tier
+from agents.models import Effect, Tier
 from agents.tools.contract import ToolContract, ToolError
 from agents.tools.world import World
 
@@ -61,6 +61,8 @@ CONTRACTS = (
             expression=described(TEXT, "Numbers, + - * / and brackets; spaces are allowed.")
         ),
         tier=Tier.READ,
+        returns={"type": "number"},
+        effect=Effect.READ,
         function=calculate,
     ),
     ToolContract(
@@ -74,6 +76,8 @@ CONTRACTS = (
             summary=described(TEXT, "What the customer wants and what has been done.")
         ),
         tier=Tier.READ,
+        returns=TEXT,
+        effect=Effect.READ,
         function=transfer_to_human_agents,
         is_handover=True,
     ),

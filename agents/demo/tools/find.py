@@ -3,15 +3,19 @@
 from typing import Any
 
 from agents.demo.tools.records import (
+    ORDER,
     ORDER_ID,
+    PRODUCT,
+    PRODUCT_IDS,
     TEXT,
+    USER,
     described,
     object_schema,
     order_of,
     product_of,
     user_of,
 )
-from agents.models import Tier
+from agents.models import Effect, Tier
 from agents.tools.contract import ToolContract, ToolError
 from agents.tools.world import World
 
@@ -61,6 +65,8 @@ CONTRACTS = (
             email=described(TEXT, "The e-mail address, such as 'name@example.com'.")
         ),
         tier=Tier.READ,
+        returns=TEXT,
+        effect=Effect.READ,
         function=find_user_id_by_email,
     ),
     ToolContract(
@@ -76,6 +82,8 @@ CONTRACTS = (
             zip=described(TEXT, "Zip code."),
         ),
         tier=Tier.READ,
+        returns=TEXT,
+        effect=Effect.READ,
         function=find_user_id_by_name_zip,
     ),
     ToolContract(
@@ -84,6 +92,8 @@ CONTRACTS = (
         description="Get a customer's profile: address, e-mail, payment methods, order ids.",
         parameters=object_schema(user_id=described(TEXT, "The user id.")),
         tier=Tier.READ_SENSITIVE,
+        returns=USER,
+        effect=Effect.READ,
         function=get_user_details,
     ),
     ToolContract(
@@ -92,6 +102,8 @@ CONTRACTS = (
         description="Get an order: its items, status, address, deliveries and payments.",
         parameters=object_schema(order_id=ORDER_ID),
         tier=Tier.READ,
+        returns=ORDER,
+        effect=Effect.READ,
         function=get_order_details,
     ),
     ToolContract(
@@ -102,6 +114,8 @@ CONTRACTS = (
             product_id=described(TEXT, "The product id (an item id is something else).")
         ),
         tier=Tier.READ,
+        returns=PRODUCT,
+        effect=Effect.READ,
         function=get_product_details,
     ),
     ToolContract(
@@ -110,6 +124,8 @@ CONTRACTS = (
         description="List the names and product ids of all products of the shop.",
         parameters=object_schema(),
         tier=Tier.READ,
+        returns=PRODUCT_IDS,
+        effect=Effect.READ,
         function=list_all_product_types,
     ),
 )

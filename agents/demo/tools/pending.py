@@ -4,6 +4,7 @@ from typing import Any
 
 from agents.demo.tools.records import (
     ADDRESS,
+    ORDER,
     ORDER_ID,
     PAYMENT_METHOD_ID,
     TEXT,
@@ -156,6 +157,7 @@ CONTRACTS = (
             reason={"type": "string", "enum": list(REASONS), "description": "The reason."},
         ),
         tier=Tier.WRITE_IRREVERSIBLE,
+        returns=ORDER,
         function=cancel_pending_order,
     ),
     ToolContract(
@@ -167,6 +169,7 @@ CONTRACTS = (
         ),
         parameters=object_schema(order_id=ORDER_ID, **ADDRESS),
         tier=Tier.WRITE_REVERSIBLE,
+        returns=ORDER,
         function=modify_pending_order_address,
         policy=UNDO,
     ),
@@ -179,6 +182,7 @@ CONTRACTS = (
         ),
         parameters=object_schema(order_id=ORDER_ID, payment_method_id=PAYMENT_METHOD_ID),
         tier=Tier.WRITE_REVERSIBLE,
+        returns=ORDER,
         function=modify_pending_order_payment,
         policy=UNDO,
     ),
@@ -196,6 +200,7 @@ CONTRACTS = (
             payment_method_id=described(TEXT, "Pays or receives the price difference."),
         ),
         tier=Tier.WRITE_REVERSIBLE,
+        returns=ORDER,
         function=modify_pending_order_items,
         policy=UNDO,
     ),

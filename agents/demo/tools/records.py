@@ -38,6 +38,57 @@ ORDER_ID = described(TEXT, "The order's id, with its '#', such as '#W0000000'.")
 PAYMENT_METHOD_ID = described(
     TEXT, "Id of one of the customer's payment methods, from the profile."
 )
+
+
+def record_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a record: it has these properties, and may have more."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_OBJECT: dict[str, Any] = {"type": "object"}
+ORDER = record_schema(
+    order_id=TEXT,
+    user_id=TEXT,
+    status=TEXT,
+    address=_OBJECT,
+    items={
+        "type": "array",
+        "items": record_schema(item_id=TEXT, product_id=TEXT, price={"type": "number"}),
+    },
+    payment_history={
+        "type": "array",
+        "items": record_schema(
+            transaction_type={"enum": ["payment", "refund"]},
+            amount={"type": "number"},
+            payment_method_id=TEXT,
+        ),
+    },
+)
+USER = record_schema(
+    user_id=TEXT,
+    name=_OBJECT,
+    address=_OBJECT,
+    email=TEXT,
+    payment_methods={
+        "type": "object",
+        "additionalProperties": record_schema(source=TEXT, id=TEXT),
+    },
+    orders={"type": "array", "items": TEXT},
+)
+PRODUCT = record_schema(
+    name=TEXT,
+    product_id=TEXT,
+    variants={
+        "type": "object",
+        "additionalProperties": record_schema(
+            item_id=TEXT,
+            options=_OBJECT,
+            available={"type": "boolean"},
+            price={"type": "number"},
+        ),
+    },
+)
+PRODUCT_IDS: dict[str, Any] = {"type": "object", "additionalProperties": TEXT}
 ADDRESS: dict[str, dict[str, Any]] = {
     "address1": described(TEXT, "First line of the address, such as '12 Main Street'."),
     "address2": described({"type": "string"}, "Second line, such as 'Apt 4', or an empty text."),

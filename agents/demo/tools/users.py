@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from agents.demo.tools.records import ADDRESS, TEXT, described, object_schema, user_of
+from agents.demo.tools.records import (
+    ADDRESS,
+    TEXT,
+    USER,
+    described,
+    object_schema,
+    user_of,
+)
 from agents.demo.tools.undo import UNDO
 from agents.models import Tier
 from agents.tools.contract import ToolContract
@@ -44,6 +51,7 @@ CONTRACTS = (
         ),
         parameters=object_schema(user_id=described(TEXT, "The user id."), **ADDRESS),
         tier=Tier.WRITE_REVERSIBLE,
+        returns=USER,
         function=modify_user_address,
         policy=UNDO,
     ),
