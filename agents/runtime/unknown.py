@@ -43,7 +43,11 @@ def ask_what_happened(run: Run, step: Step, why: str) -> EffectReview:
             },
             key=f"effect_review:{review.pk}",
         )
-    attributes = {"effect_key": step.effect_key, "attempt": step.num_attempts}
+    attributes = {
+        "effect_key": step.effect_key,
+        "attempt": step.num_attempts,
+        "is_unknown": True,
+    }
     record_spans(session=run.session, spans=[span_of(step, attributes=attributes)])
     return review
 

@@ -96,8 +96,12 @@ def _golden(session: Session) -> SafeString | str:
 
 def _outcome(row: Row) -> SafeString:
     if row.session.status in _OPEN:
-        return desk.status_pill(row.session.status)
+        return _status(row)
     return desk.outcome_pill(row.verdict.outcome)
+
+
+def _status(row: Row) -> SafeString:
+    return desk.pill(*row.pill) if row.pill else desk.status_pill(row.session.status)
 
 
 def _cause(row: Row) -> SafeString | str:
@@ -149,7 +153,7 @@ _CELLS: dict[str, Callable[[Row], str | SafeString]] = {
     "agent": lambda row: row.session.agent_name,
     "version": lambda row: row.session.version_name,
     "model": lambda row: ", ".join(row.session.model_names[:3]),
-    "status": lambda row: desk.status_pill(row.session.status),
+    "status": _status,
     "steps": lambda row: desk.thousands(row.session.num_steps),
     "errors": lambda row: desk.thousands(row.session.num_errors),
     "tokens": _tokens,

@@ -93,6 +93,7 @@ class Chip(Item):
         result: Likewise; None also where there is none yet.
         is_whole: Whether `arguments` and `result` are all there is to show.
         approval_id: Of the approval that decides it, or None.
+        step: Its index in the journal of a run here, or None.
         place: Its own place on the page, where its span has another.
         duration_ns: None where the call has no span of its own.
     """
@@ -110,6 +111,7 @@ class Chip(Item):
     is_customers: bool
     approval_id: int | None
     place: str = ""
+    step: int | None = None
 
     @property
     def anchor(self) -> str:
@@ -169,7 +171,14 @@ def chip_of(detail: Detail, approval: ToolApproval | None) -> Chip:
         is_whole=not (detail.input_start or detail.output_start),
         is_customers=detail.attributes.get("requestor") == "user",
         approval_id=approval.pk if approval else None,
+        step=step_of(detail.attributes),
     )
+
+
+def step_of(attributes: dict[str, Any]) -> int | None:
+    """Return the index in a run's journal that a span's attributes tell, or None."""
+    step = attributes.get("step")
+    return step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None
 
 
 def _executed(detail: Detail, approval: ToolApproval | None) -> Any:
@@ -225,6 +234,10 @@ def _state(detail: Detail, approval: ToolApproval | None) -> str:
 def _note(detail: Detail, approval: ToolApproval | None, state: str) -> str:
     decided = _decided(approval)
     match state:
+        case "waiting" if detail.attributes.get("is_unknown"):
+            return "Nobody knows whether it happened: it waits for a person to find out."
+        case "running" if seconds := detail.attributes.get("waits_seconds"):
+            return f"Waits {seconds} s for its next attempt; no worker is held meanwhile."
         case "waiting":
             why = f" ({approval.why})" if approval and approval.why else ""
             return f"Waits for approval by a person{why}."

@@ -18,6 +18,8 @@ from reviewdesk.screens.sessions.reading import (
     read_session,
     run_of,
 )
+from reviewdesk.screens.sessions.review_views import SettleForm
+from reviewdesk.screens.sessions.standing import can_be_retried, standing_of
 from traces.clean import clean_text
 from traces.models import Session
 from traces.scores import scores_of
@@ -90,6 +92,11 @@ def _head_context(request: HttpRequest, session: Session) -> dict[str, Any]:
             run and run.kind == Run.Kind.LIVE and run.status == Run.Status.COMPLETED
         ),
         "can_cancel": bool(run and run.status in Run.OPEN and not run.cancel_requested_at),
+        "may_retry": may(request, Permission.START_RUNS) and can_be_retried(run),
+        "standing": standing_of(run),
+        "settle_form": SettleForm(),
+        "may_decide": may(request, Permission.DECIDE_CALLS),
+        "deciders": roles_with(Permission.DECIDE_CALLS),
     }
 
 

@@ -1,4 +1,4 @@
-"""The page of the session list: its rows, in two queries whatever they are."""
+"""The page of the session list: its rows, in a few queries whatever they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from django.db.models.functions import Left
 
 from reviewdesk.screens.sessions.filters import SessionFilter
 from reviewdesk.screens.sessions.sorting import cursor_of, in_order, read_place
+from reviewdesk.screens.sessions.standing import Pill, pills_of
 from traces.labels import Verdict, completed_labels, verdict_of
 from traces.models import Label, Project, QueueItem, Session
 from traces.search import Word, search_query
@@ -29,6 +30,7 @@ class Row:
     Attributes:
         snippet: Where the searched words stand, marked by control characters; else "".
         queues: Names of the queues it waits in.
+        pill: What its run's standing says beyond its status, or None.
     """
 
     session: Session
@@ -37,6 +39,7 @@ class Row:
     cause_title: str = ""
     snippet: str = ""
     queues: list[str] = field(default_factory=list)
+    pill: Pill | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def page_of(
 ) -> Page:
     """Return the page that follows a cursor (`before`), or ends at one (`after`).
 
-    Two queries, three with queues. A cursor that cannot be read gives the first page.
+    Two queries, one more with queues, and one where runs here wait or failed. A cursor that cannot
+    be read gives the first page.
     """
     place, goes_back = read_place(before), False
     if place is None and (place := read_place(after)):
@@ -119,6 +123,7 @@ def _shown(
 def _rows(sessions: list[Session], cause_titles: Mapping[str, str], with_queues: bool) -> list[Row]:
     labels = completed_labels(sessions)
     queues = _queues(sessions) if with_queues else {}
+    pills = pills_of(sessions)
     rows = []
     for session in sessions:
         given = labels.get(session.pk, [])
@@ -131,6 +136,7 @@ def _rows(sessions: list[Session], cause_titles: Mapping[str, str], with_queues:
                 cause_titles.get(verdict.cause or "", ""),
                 _snippet(session),
                 queues.get(session.pk, []),
+                pills.get(session.pk),
             )
         )
     return rows

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_safe
 from reviewdesk.people.access import DeskRequest, may, session_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.pages import render_fragment, render_page, wants_fragment
+from reviewdesk.screens.sessions.chips import step_of
 from reviewdesk.screens.sessions.curl import curl_of_model_call, curl_of_session
-from reviewdesk.screens.sessions.reading import spans_of
+from reviewdesk.screens.sessions.reading import run_of, spans_of
+from reviewdesk.screens.sessions.standing import can_be_retried
 from reviewdesk.screens.sessions.values import pairs_of, pretty, visible
 from reviewdesk.span_json import span_json
 from traces.clean import clean_text
@@ -137,7 +139,16 @@ def _context(request: HttpRequest, session: Session, span: Span) -> dict[str, An
         "result": pairs_of(_inner(span.output, "result")) if span.output else None,
         "masked": _masked(request, span),
         "has_curl": bool(curl_of_model_call(span)),
+        "retry_step": _retry_step(request, session, span),
     }
+
+
+def _retry_step(request: HttpRequest, session: Session, span: Span) -> int | None:
+    """Return the step from which the person may start a new run, or None."""
+    step = step_of(span.attributes or {})
+    if step is None or not may(request, Permission.START_RUNS):
+        return None
+    return step if can_be_retried(run_of(session)) else None
 
 
 def _values(span: Span) -> list[tuple[str, tuple[str, Any]]]:
