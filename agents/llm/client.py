@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -113,12 +114,13 @@ def _ask(endpoint: Endpoint, request: dict[str, Any], timeout_seconds: float) ->
 @lru_cache(maxsize=32)
 def _client(base_url: str | None, api_key: str) -> openai.OpenAI:
     """Return the process's client of an endpoint; threads share it and its connections."""
-    return openai.OpenAI(
-        base_url=base_url,
-        api_key=api_key,
-        max_retries=0,
-        http_client=openai.DefaultHttpxClient(limits=_LIMITS),
+    connections = openai.DefaultHttpxClient(limits=_LIMITS)
+    client = openai.OpenAI(
+        base_url=base_url, api_key=api_key, max_retries=0, http_client=connections
     )
+    # One that the cache has dropped is closed once no thread uses it.
+    weakref.finalize(client, connections.close)
+    return client
 
 
 def _status_error(
