@@ -34,6 +34,8 @@ TABS = (
     ("tools", "Tools", "tool"),
     ("prices", "Prices", "coin"),
     ("budgets", "Budgets", "report-money"),
+    ("schedules", "Schedules", "calendar"),
+    ("notifications", "Notifications", "send"),
     ("audit", "Audit trail", "history"),
 )
 MEMBERS, KEYS, PROJECT = (f"settings/{name}.html" for name in ("members", "keys", "project"))
