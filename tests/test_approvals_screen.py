@@ -420,7 +420,7 @@ def test_a_run_of_an_unknown_tool_still_shows():
     ToolApproval.objects.update(tool="gone_tool")
     page = decider(approval).get(url_of(approval))
     assert "Gone tool" in page.text
-    assert "Edit…" not in page.text
+    assert "?mode=edit" not in page.text
     assert decider(approval).post(url_of(approval, "edit/")).status_code == 404
     assert Run.objects.get().status == Run.Status.WAITING
 

@@ -7,12 +7,12 @@ from typing import Any
 from agents.tools.world import World
 
 _STATUS = {
-    "cancel_pending_order": "pending",
-    "modify_pending_order_items": "pending",
-    "modify_pending_order_payment": "pending",
-    "modify_pending_order_address": "pending",
-    "return_delivered_order_items": "delivered",
-    "exchange_delivered_order_items": "delivered",
+    "cancel_pending_order": ("pending", "can still be cancelled"),
+    "modify_pending_order_items": ("pending", "can still be changed"),
+    "modify_pending_order_payment": ("pending", "can still be changed"),
+    "modify_pending_order_address": ("pending", "can still be changed"),
+    "return_delivered_order_items": ("delivered", "can be returned"),
+    "exchange_delivered_order_items": ("delivered", "can be exchanged"),
 }
 
 
@@ -52,14 +52,14 @@ def checks_of(
 
 
 def _order(name: str, arguments: dict[str, Any], world: World, _: str) -> list[CallCheck]:
-    wanted = _STATUS.get(name)
-    if wanted is None:
+    if name not in _STATUS:
         return []
+    wanted, can = _STATUS[name]
     order = world.get("order", arguments["order_id"])
     if order is None:
         return [CallCheck("Order", False, "there is no such order")]
     if order["status"].startswith(wanted):
-        return [CallCheck("Order", True, f"is {order['status']}")]
+        return [CallCheck("Order", True, can)]
     return [CallCheck("Order", False, f"is {order['status']}, not {wanted}")]
 
 

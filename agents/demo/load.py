@@ -132,7 +132,13 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         lead=staff.lead,
         now=now,
     )
-    fill_inbox(agent=agent, by=staff.support, reviewers=staff.reviewers, known=known)
+    fill_inbox(
+        agent=agent,
+        by=staff.support,
+        reviewers=staff.reviewers,
+        lead=staff.lead,
+        known=known,
+    )
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone

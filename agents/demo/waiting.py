@@ -11,7 +11,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from agents.demo.customers import CustomerTask, everyday_tasks
 from agents.demo.records import shop_records
 from agents.models import Agent, Run, ToolApproval
-from agents.models.approval_rules import TWO_PEOPLE_FROM_USD
+from agents.models.approval_rules import PLANTED_PER_WEEK
+from agents.runtime.approval_rules import set_rules
 from agents.runtime.approvals import approve_call, escalate_call, reject_call
 from agents.runtime.canaries import plant_canary
 from agents.runtime.loop import advance
@@ -19,6 +20,7 @@ from agents.runtime.start import start_run
 
 _SEED = 11
 _NUM_TASKS = 200
+_TWO_PEOPLE_FROM_USD = Decimal(100)
 _RETURN = "return_delivered_order_items"
 # What people did with the planted calls of the last weeks: one was missed.
 _SEEN = (True, True, False, True, True)
@@ -29,6 +31,7 @@ def fill_inbox(
     agent: Agent,
     by: AbstractBaseUser,
     reviewers: Sequence[AbstractBaseUser],
+    lead: AbstractBaseUser,
     known: Collection[str],
 ) -> None:
     """Let calls of different kinds wait, and plant some; nothing of them is decided for good.
@@ -37,14 +40,22 @@ def fill_inbox(
         agent: With a live version, a model that answers, and returns at `approve`.
         by: Support: starts the runs, escalates one call.
         reviewers: One agrees to the call that needs two people; both met planted calls.
+        lead: Sets from which amount two people are needed.
         known: First messages that were said already.
     """
+    set_rules(
+        project=agent.project,
+        two_people_from_usd=_TWO_PEOPLE_FROM_USD,
+        canaries_per_week=PLANTED_PER_WEEK,
+        reason="Most refunds of this shop are under $100.",
+        by=lead,
+    )
     tasks = everyday_tasks(shop_records(), _NUM_TASKS, seed=_SEED)
     returns = [task for task in tasks if task.first not in known and _refund_of(task)]
-    dear = [task for task in returns if _refund_of(task) >= TWO_PEOPLE_FROM_USD]
+    dear = [task for task in returns if _refund_of(task) >= _TWO_PEOPLE_FROM_USD]
     if dear and (approval := _waiting(_run(agent, by, dear[0]))):
         approve_call(approval=approval, by=reviewers[0], message="The order and the card fit.")
-    cheap = [task for task in returns if _refund_of(task) < TWO_PEOPLE_FROM_USD]
+    cheap = [task for task in returns if _refund_of(task) < _TWO_PEOPLE_FROM_USD]
     if cheap and (approval := _waiting(_run(agent, by, cheap[0]))):
         note = "The customer wrote twice about this order; is this the second refund?"
         escalate_call(approval=approval, by=by, note=note)

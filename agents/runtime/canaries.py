@@ -135,7 +135,7 @@ def _fault(
     found = shop_faults(
         tool=source.tool, arguments=source.arguments, dataset=agent.dataset, rng=chance
     )
-    found += _general_faults(source, others, chance)
+    found = found or _general_faults(source, others, chance)
     contract = contract_for(source.tool, agent.project_id)
     found = [
         fault

@@ -138,6 +138,8 @@ def _fields(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _text(value: Any) -> str:
     if value is _MISSING:
         return ""
+    if value is None:
+        return "none"
     if isinstance(value, list):
         return ", ".join(map(str, value))[:_MOST_CHARACTERS]
     if isinstance(value, str):

@@ -10,10 +10,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Incident, Release, ToolApproval
+from agents.models import Incident, Release
 from reviewdesk.people.access import membership_of
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
+from reviewdesk.screens.approvals.mine import waiting_for_member
 from reviewdesk.screens.stops.banner import StopOn, stops_on_page
 from traces.models import Project
 
@@ -160,7 +161,7 @@ def waiting_for(membership: Membership) -> dict[str, Waiting]:
     """Return what waits for this member, by screen. Counts only what they may decide."""
     waiting = {}
     if is_allowed(membership.role, Permission.DECIDE_CALLS):
-        waiting["approvals"] = _calls_waiting(membership.project)
+        waiting["approvals"] = _calls_waiting(membership)
     if is_allowed(membership.role, Permission.DECIDE_RELEASES):
         releases = Release.objects.filter(
             agent__project=membership.project, status=Release.Status.WAITING
@@ -171,11 +172,9 @@ def waiting_for(membership: Membership) -> dict[str, Waiting]:
     return waiting
 
 
-def _calls_waiting(project: Project) -> Waiting:
+def _calls_waiting(membership: Membership) -> Waiting:
     soon = Q(expires_at__lt=timezone.now() + DUE_WITHIN)
-    found = ToolApproval.objects.filter(
-        run__project=project, status=ToolApproval.Status.WAITING
-    ).aggregate(num=Count("pk"), due=Count("pk", filter=soon))
+    found = waiting_for_member(membership).aggregate(num=Count("pk"), due=Count("pk", filter=soon))
     return Waiting(found["num"], found["due"] > 0)
 
 

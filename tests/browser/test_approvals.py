@@ -59,7 +59,7 @@ def test_escape_leaves_the_edit_and_the_rejection_undecided(page, approval):
         page.keyboard.type("a r m")
         page.keyboard.press("Escape")
         expect(page.get_by_label(label)).to_have_count(0)
-        expect(page.get_by_role("link", name="Edit…")).to_be_visible()
+        expect(page.get_by_role("link", name="Edit")).to_be_visible()
     assert ToolApproval.objects.get(pk=approval.pk).status == "waiting"
 
 

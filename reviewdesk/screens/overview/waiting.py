@@ -7,9 +7,10 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Release, ToolApproval
+from agents.models import Release
 from reviewdesk.people.models import Membership
 from reviewdesk.people.roles import Permission, is_allowed
+from reviewdesk.screens.approvals.mine import waiting_for_member
 from reviewdesk.screens.shell import DUE_WITHIN
 from traces.labels import ids_of_disagreed, unlabelled
 from traces.models import Session
@@ -49,9 +50,9 @@ def waits_for(membership: Membership) -> list[Wait]:
 
 
 def _calls(membership: Membership) -> list[Wait]:
-    found = ToolApproval.objects.filter(
-        run__project=membership.project_id, status=ToolApproval.Status.WAITING
-    ).aggregate(num=Count("pk"), since=Min("created_at"), expires=Min("expires_at"))
+    found = waiting_for_member(membership).aggregate(
+        num=Count("pk"), since=Min("created_at"), expires=Min("expires_at")
+    )
     if not found["num"]:
         return []
     expires = found["expires"]
