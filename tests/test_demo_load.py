@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.demo.history import past_sessions, span_id_of
 from agents.demo.labelling import past_labels
-from agents.demo.load import SHOP, WHOLESALE, config_of
+from agents.demo.load import AGENT, SHOP, WHOLESALE, config_of
 from agents.demo.play import play
 from agents.demo.records import NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.shop import MemoryWorld
@@ -63,7 +63,7 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     for label in Label.objects.exclude(first_wrong_span_id=""):
         assert label.session.spans.filter(span_id=label.first_wrong_span_id).exists()
 
-    agent = Agent.objects.get(project__slug=SHOP)
+    agent = Agent.objects.get(project__slug=SHOP, slug=AGENT)
     assert str(agent.live_version) == "v5"
     assert agent.model_base_url == ""
     request = agent.releases.get(status=Release.Status.WAITING)

@@ -30,7 +30,7 @@ from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
 from traces.models import Project, Session, Span
 
-WATCH = "order-watch"
+WATCH = "shop-watch"
 _TOOL = "get_order_details"
 _BUSY, _AGAIN = "after the sale", "until it is delivered"
 _DAYS = 30
@@ -112,7 +112,7 @@ def _make_watch(project: Project, engineer: AbstractBaseUser, lead: AbstractBase
             agent = Agent.objects.create(
                 project=project,
                 slug=WATCH,
-                name="Order watch",
+                name="Shop watch",
                 description="Looks at orders that are late, and tells the desk.",
                 dataset=DATASET,
                 model_base_url=server.base_url,

@@ -22,7 +22,7 @@ def follow(run: Run, *, poll_seconds: float = POLL_SECONDS) -> Iterator[str]:
     told = -1
     while True:
         # The status first: whatever step came before it is read below.
-        run.refresh_from_db(fields=["status", "error"])
+        run.refresh_from_db(fields=["status", "error", "parked_for"])
         for step in run.steps.filter(index__gt=told).order_by("index"):
             if step.status not in _ENDED:
                 break
@@ -49,10 +49,18 @@ def _lines_of(step: Step) -> Iterator[str]:
 
 
 def _ending(run: Run) -> str:
+    if run.status == Run.Status.NEEDS_REVIEW:
+        unknown = run.effect_reviews.filter(verdict="").order_by("pk")
+        tools = ", ".join(unknown.values_list("step__name", flat=True))
+        return f"The run waits for a person to say whether the call of {tools} happened."
+    if run.status == Run.Status.WAITING and run.parked_for == Run.Parked.STOP:
+        return "The run waits for a kill switch to be lifted."
     if run.status == Run.Status.WAITING:
         waiting = run.approvals.filter(status=ToolApproval.Status.WAITING)
         tools = ", ".join(waiting.order_by("pk").values_list("tool", flat=True))
         return f"The run waits for a person to decide the call of {tools}."
     if run.status == Run.Status.FAILED:
         return f"The run failed: {run.error}"
+    if run.status == Run.Status.OVER_BUDGET:
+        return f"The run ended over budget: {run.error}"
     return f"The run is {run.get_status_display()}."

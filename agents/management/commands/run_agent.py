@@ -73,8 +73,11 @@ class Command(BaseCommand):
                 self.stdout.flush()
         except KeyboardInterrupt:
             self.stderr.write(f"Not followed any more; run {run.pk} goes on.")
-        if run.status == Run.Status.FAILED:
-            raise CommandError(f"Run {run.pk} failed.")
+        if run.status in {Run.Status.FAILED, Run.Status.OVER_BUDGET}:
+            raise CommandError(f"Run {run.pk} ended as {run.get_status_display()}.")
+
+
+_HOW = {Run.Status.FAILED: "failed", Run.Status.OVER_BUDGET: "went over a limit"}
 
 
 def _agent(project: Project, slug: str) -> Agent:
