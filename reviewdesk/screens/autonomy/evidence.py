@@ -86,14 +86,14 @@ def decisions_of(agent: Agent, contract: ToolContract) -> Decisions:
     wanted = {
         "num_approved": approval & Q(status=statuses.APPROVED),
         "num_edited": approval & Q(status=statuses.EDITED),
-        "num_rejected": approval & Q(status=statuses.REJECTED),
+        "num_rejected": approval & Q(status__in=[statuses.REJECTED, statuses.RESPONDED]),
         "num_expired": approval & Q(status=statuses.EXPIRED),
         "num_waiting": Q(status=statuses.WAITING),
         "num_good": suggestion & Q(status=statuses.APPROVED),
         "num_bad": suggestion & Q(status=statuses.REJECTED),
     }
     found = ToolApproval.objects.filter(
-        run__agent=agent, tool=contract.name, tool_version=contract.version
+        run__agent=agent, tool=contract.name, tool_version=contract.version, is_canary=False
     ).aggregate(**{name: Count("pk", filter=which) for name, which in wanted.items()})
     num_judged = found["num_good"] + found.pop("num_bad")
     decided = found["num_approved"] + found["num_edited"] + found["num_rejected"]
