@@ -10,12 +10,13 @@ from django.http import Http404
 from django.utils import timezone
 
 from agents.errors import ToolSourceError
-from agents.models import AgentTool, ToolDefinition, ToolSource
+from agents.models import AgentTool, KillSwitch, ToolDefinition, ToolSource
 from agents.tools.contract import ToolContract, ToolKind, policy_from_json
 from agents.tools.imports import ImportPlan, plan_import
 from agents.tools.registry import UnknownToolError, contract_for, contracts
 from agents.tools.secrets import SecretState, state_of
 from agents.tools.sources import endpoint_of
+from agents.tools.stops import stops_on
 from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission, Role, roles_with
 from reviewdesk.screens.approvals.argument_form import fields_of
@@ -38,6 +39,7 @@ KIND_NAMES = {
     ToolKind.HTTP: "HTTP",
     ToolKind.MCP: "MCP",
 }
+_WIDE = {KillSwitch.Scope.PROJECT, KillSwitch.Scope.EVERYTHING}
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def tool_context(
     row = versions[0] if versions and contract.source_id else None
     tools = contracts(project.pk)
     schema_rows = rows_of(contract.parameters)
+    why_no_try = why_not_tried(project, contract)
     return {
         "contract": contract,
         "definition": row,
@@ -149,8 +152,8 @@ def tool_context(
         "agents": _given(project, contract.name)[contract.name],
         "secrets": [state_of(name) for name in contract.policy.secrets],
         "contract_form": ContractForm(initial=contract_initial(row), tools=tools) if row else None,
-        "fields": fields_of(contract.parameters, {}) if may_try(contract) else None,
-        "why_no_try": why_no_try(contract),
+        "fields": [] if why_no_try else fields_of(contract.parameters, {}),
+        "why_no_try": why_no_try,
         **_common(request, project),
         **extra,
     }
@@ -220,19 +223,18 @@ def why_no_command(request: DeskRequest, kind: ToolSource.Kind) -> str:
     )
 
 
-def may_try(contract: ToolContract) -> bool:
-    """Say whether a person may try the tool from its page."""
-    return not why_no_try(contract)
-
-
-def why_no_try(contract: ToolContract) -> str:
-    """Return why a tool cannot be tried from its page, or nothing."""
+def why_not_tried(project: Project, contract: ToolContract) -> str:
+    """Return why a tool cannot be tried from its page, or nothing. One query at most."""
     if contract.is_inside:
         return "It works on the shop as one run sees it; start a run to see it at work."
     if contract.withdrawn:
         return f"{contract.withdrawn[:1].upper()}{contract.withdrawn[1:]}."
     if not contract.is_read:
         return "It changes something, so only a run calls it, under the level that holds."
+    for switch in stops_on(project.pk):
+        is_here = switch.scope in _WIDE or switch.tool == contract.name
+        if is_here and switch.stops == KillSwitch.Stops.ALL:
+            return f"A kill switch stops every call: {switch.reason}"
     return ""
 
 
@@ -328,6 +330,8 @@ def _word(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {each}" for key, each in value.items())
     return str(value)
 
 

@@ -1,6 +1,8 @@
 """Settings > Tools: the list, a tool's page, its contract, and trying what only reads."""
 
 import json
+import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents.errors import ToolSourceError, ToolUnavailableError
 from agents.models import Effect, Tier, ToolDefinition
 from agents.tools import definitions, outside
-from agents.tools.contract import ToolError, policy_from_json
+from agents.tools.contract import ToolContract, ToolError, policy_from_json
 from agents.tools.registry import contracts
 from agents.tools.results import argument_problems, result_problems
 from reviewdesk.people.access import DeskRequest, project_for
@@ -22,7 +24,7 @@ from reviewdesk.screens.settings.tool_pages import (
     contract_or_404,
     list_context,
     tool_context,
-    why_no_try,
+    why_not_tried,
 )
 
 LIST, TOOL = "settings/tools.html", "settings/tools_tool.html"
@@ -77,7 +79,7 @@ def try_tool(request: DeskRequest, slug: str, name: str) -> HttpResponse:
     """Call a tool that only reads, once, and show what it answers; nothing is stored."""
     project = project_for(request, slug, Permission.CONNECT_TOOLS)
     contract = contract_or_404(project, name)
-    if problem := why_no_try(contract):
+    if problem := why_not_tried(project, contract):
         raise Http404(problem)
     arguments, fields = read_fields(contract.parameters, {}, request.POST)
     problems: list[str] = []
@@ -87,22 +89,27 @@ def try_tool(request: DeskRequest, slug: str, name: str) -> HttpResponse:
     if problems or any(field.errors for field in fields):
         context = tool_context(request, project, contract, fields=fields, try_problems=problems)
         return render_page(request, TOOL, context, partial="settings", status=422)
-    answer: dict[str, object] = {}
+    answer = _answer(contract, arguments, project.pk)
+    context = tool_context(request, project, contract, fields=fields, answer=answer)
+    return render_page(request, TOOL, context, partial="settings")
+
+
+def _answer(contract: ToolContract, arguments: dict[str, Any], project_id: int) -> dict[str, Any]:
+    """Return what a call comes to, for the page: `error`, or `result` and its `problems`."""
     try:
         result = outside.perform(
             contract=contract,
             arguments=arguments,
-            effect_key=f"try:{request.user.pk}",
-            project_id=project.pk,
+            effect_key=f"try:{uuid.uuid4()}",
+            project_id=project_id,
             timeout_seconds=min(contract.policy.time_limit_seconds, MAX_TRY_SECONDS),
         )
     except (ToolError, ToolUnavailableError) as error:
-        answer["error"] = str(error)
-    else:
-        answer["result"] = json.dumps(result, indent=2, ensure_ascii=False)[:_MAX_SHOWN]
-        answer["problems"] = result_problems(contract, result)
-    context = tool_context(request, project, contract, fields=fields, answer=answer)
-    return render_page(request, TOOL, context, partial="settings")
+        return {"error": str(error)}
+    return {
+        "result": json.dumps(result, indent=2, ensure_ascii=False)[:_MAX_SHOWN],
+        "problems": result_problems(contract, result),
+    }
 
 
 def _definition(project_id: int, name: str, number: str) -> ToolDefinition:
