@@ -73,8 +73,8 @@ class Command(BaseCommand):
                 self.stdout.flush()
         except KeyboardInterrupt:
             self.stderr.write(f"Not followed any more; run {run.pk} goes on.")
-        if run.status in {Run.Status.FAILED, Run.Status.OVER_BUDGET}:
-            raise CommandError(f"Run {run.pk} ended as {run.get_status_display()}.")
+        if run.status in _HOW:
+            raise CommandError(f"Run {run.pk} {_HOW[Run.Status(run.status)]}.")
 
 
 _HOW = {Run.Status.FAILED: "failed", Run.Status.OVER_BUDGET: "went over a limit"}
