@@ -1,7 +1,6 @@
 """Settings > Schedules: runs that start by the clock, with their times and last runs."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,10 +37,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Coming:
-    """A time to come: in the schedule's zone, and in UTC."""
+    """A time to come, as people read it: in the schedule's zone, and in UTC."""
 
-    local: datetime
-    utc: datetime
+    local: str
+    utc: str
 
 
 @require_safe
@@ -205,4 +204,7 @@ def _coming(times: Times | None) -> list[Coming]:
         return []
     zone = ZoneInfo(times.time_zone)
     found = islice(upcoming(times, after=database_now()), NUM_SHOWN)
-    return [Coming(at.astimezone(zone), at) for at in found]
+    return [
+        Coming(f"{at.astimezone(zone):%a %d %b %Y, %H:%M}", f"{at:%d %b, %H:%M} UTC")
+        for at in found
+    ]
