@@ -16,6 +16,7 @@ from agents.config import Limits, VersionConfig
 from agents.demo.authority import fill_authority, give_tools, grant_levels, undo_one
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
+from agents.demo.outgoing import fill_outgoing
 from agents.demo.outside import connect_outside
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
@@ -141,6 +142,15 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     )
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
+    fill_outgoing(
+        project=shop,
+        agent=agent,
+        support=staff.support,
+        engineer=staff.engineer,
+        lead=staff.lead,
+        admin=staff.admin,
+        now=now,
+    )
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 
