@@ -6,6 +6,7 @@ from django.db import connection
 
 from agents.golden.runner import settle_finished
 from agents.models import Run, WorkerHeartbeat
+from agents.outbox.send import drop_old_messages
 from agents.retention import keep_only_wanted
 from agents.runtime.approvals import expire_approvals
 from agents.runtime.budget_warnings import warn_of_budgets
@@ -58,6 +59,7 @@ def keep_house() -> None:
     WorkerHeartbeat.objects.filter(seen_at__lt=database_now() - timedelta(hours=1)).delete()
     drop_unclaimed()
     plan_canaries()
+    drop_old_messages()
     keep_only_wanted()
 
 
