@@ -16,11 +16,15 @@ from agents.models import (
     Budget,
     CeilingLift,
     GoldenTest,
+    Incident,
     Release,
+    Schedule,
     ToolApproval,
     Version,
+    Webhook,
 )
 from reviewdesk import audit_decisions as decisions
+from reviewdesk import audit_incidents as incidents
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_budgets import budget_line
 from reviewdesk.audit_lines import Line, Row
@@ -337,6 +341,42 @@ KINDS: tuple[Kind, ...] = (
             reason="reason",
         ),
         budget_line,
+    ),
+    Kind(
+        "incidents",
+        "Incidents",
+        "urgent",
+        _events(
+            Incident,
+            project="project",
+            values=incidents.INCIDENT_VALUES,
+            before=incidents.INCIDENT_BEFORE,
+        ),
+        incidents.incident_line,
+    ),
+    Kind(
+        "schedules",
+        "Schedules",
+        "calendar",
+        _events(
+            Schedule,
+            project="project",
+            values=incidents.SCHEDULE_VALUES,
+            before=incidents.SCHEDULE_BEFORE,
+        ),
+        incidents.schedule_line,
+    ),
+    Kind(
+        "webhooks",
+        "Webhooks",
+        "send",
+        _events(
+            Webhook,
+            project="project",
+            values=incidents.WEBHOOK_VALUES,
+            before=incidents.WEBHOOK_BEFORE,
+        ),
+        incidents.webhook_line,
     ),
     Kind(
         "labels",
