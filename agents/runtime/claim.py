@@ -22,7 +22,11 @@ from agents.tools.standing import hold_authority
 WORKER_ID = uuid.uuid4().hex
 LEASE_SECONDS = 10
 ALIVE_SECONDS = 10
+# Lost so often in a row, a run may be what kills its workers.
+SUSPECT_AFTER = 2
+MAX_SUSPECTS = 4
 _held: dict[uuid.UUID, int] = {}
+_suspects: set[uuid.UUID] = set()
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,16 @@ def claim_due_run(run_id: uuid.UUID | None = None) -> Claim | None:
 
 
 def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim]:
-    """Claim up to `limit` of the runs that have been due longest (or `run_id`, if due)."""
+    """Claim up to `limit` of the runs that have been due longest (or `run_id`, if due).
+
+    Of runs that were lost `SUSPECT_AFTER` times in a row a process advances few at a time: one that
+    kills its worker takes few others with it, and those that were merely near it each time get
+    the worker to themselves and on to their next step.
+    """
     only, parameters = ("AND id = %s", [run_id]) if run_id else ("", [])
-    with connection.cursor() as cursor:
+    room = MAX_SUSPECTS - len(_suspects)
+    trusted = "" if room > 0 else f"AND num_lost_in_row < {SUSPECT_AFTER}"
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"""
             UPDATE agents_run SET status = 'running', claim_token = claim_token + 1,
@@ -49,16 +60,31 @@ def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim
                 lease_until = clock_timestamp() + make_interval(secs => %s)
             WHERE id = ANY(ARRAY(
                 SELECT id FROM agents_run
-                WHERE status = 'queued' AND next_at <= clock_timestamp() {only}
+                WHERE status = 'queued' AND next_at <= clock_timestamp() {only} {trusted}
                 ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
             ))
-            RETURNING id, claim_token
+            RETURNING id, claim_token, num_lost_in_row
             """,
             [WORKER_ID, LEASE_SECONDS, *parameters, limit],
         )
-        claims = [Claim(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+        suspects = [run for run, _, num_lost in rows if num_lost >= SUSPECT_AFTER]
+        left = set(suspects[max(room, 0) :])
+        if left:
+            cursor.execute(
+                "UPDATE agents_run SET status = 'queued', next_at = clock_timestamp(),"
+                " claimed_by = '', lease_until = NULL WHERE id = ANY(%s)",
+                [[*left]],
+            )
+    claims = [Claim(run, token) for run, token, _ in rows if run not in left]
     _held.update((claim.run_id, claim.token) for claim in claims)
+    _suspects.update(set(suspects) - left)
     return claims
+
+
+def clear_suspicion(run_id: uuid.UUID) -> None:
+    """Let another suspect have the place of a run that has done a step."""
+    _suspects.discard(run_id)
 
 
 def let_go(claim: Claim) -> None:
@@ -68,6 +94,7 @@ def let_go(claim: Claim) -> None:
     """
     if _held.get(claim.run_id) == claim.token:
         _held.pop(claim.run_id, None)
+        _suspects.discard(claim.run_id)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import connection
 
 from agents.models import Run, Step, ToolApproval
+from agents.runtime.claim import clear_suspicion
 from agents.runtime.record import root_span_id
 from agents.runtime.unknown import ask_what_happened, may_have_happened
 from agents.tools.autonomy import database_now
@@ -118,6 +119,7 @@ def note_progress(run: Run) -> None:
     if run.num_lost_in_row:
         run.num_lost_in_row = 0
         run.save(update_fields=["num_lost_in_row"])
+        clear_suspicion(run.pk)
 
 
 def _mark_root(run: Run, status: Span.Status) -> None:

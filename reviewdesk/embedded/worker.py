@@ -11,7 +11,7 @@ from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from django.db import DatabaseError, close_old_connections
 
 from agents.runtime.claim import beat, leave
-from agents.runtime.worker import hire
+from agents.runtime.worker import advance_due_runs, hire
 from reviewdesk.celery import app
 
 NUM_THREADS = 200
@@ -56,12 +56,13 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
 def _beat_until(stop: threading.Event) -> None:
     """Beat, at once and then every two seconds; give everything back at the end.
 
+    With the first beat it looks for what is due: a hint may have been lost with another worker.
     A database that is away is tried again: the leases outlive four beats that fail.
     """
-    is_over = False
-    while not is_over:
+    _try(beat)
+    advance_due_runs()
+    while not stop.wait(BEAT_SECONDS):
         _try(beat)
-        is_over = stop.wait(BEAT_SECONDS)
     _try(leave)
 
 
