@@ -144,6 +144,14 @@ def test_the_scope_is_chosen_beforehand(query, scope):
     assert page.context["form"]["scope"].value() == scope
 
 
+def test_an_agents_pages_choose_the_agent_beforehand():
+    agent = make_shop()
+    client = client_as("support", agent.project)
+    url = f"/p/{agent.project.slug}/autonomy/agents/support/"
+    assert "/stops/new/?agent=support" in client.get(url).text
+    assert "/stops/new/?agent" not in client.get(f"/p/{agent.project.slug}/overview/").text
+
+
 def test_the_dialog_leads_back_to_where_it_stood_and_nowhere_else():
     project = make_shop().project
     client = client_as("lead", project)

@@ -117,6 +117,16 @@ class Shell:
         return len(self.stops) - len(self.stops_shown)
 
     @property
+    def stop_url(self) -> str:
+        """Return where a stop is made; an agent's pages choose that agent beforehand."""
+        if self.project is None:
+            return ""
+        match = self._request.resolver_match
+        is_agents = match is not None and match.namespace == "autonomy" and "agent" in match.kwargs
+        query = {"agent": match.kwargs["agent"]} if match and is_agents else {}
+        return reverse("stops:new", args=[self.project.slug], query=query)
+
+    @property
     def may_stop(self) -> bool:
         """Say whether this person may stop a tool, an agent or the project."""
         return self._may(Permission.LOWER_AUTONOMY)
