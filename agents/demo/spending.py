@@ -6,7 +6,7 @@ and one that asks for the same again and again until its limit ends it.
 
 import json
 from datetime import UTC, timedelta
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -34,7 +34,6 @@ WATCH = "shop-watch"
 _TOOL = "get_order_details"
 _BUSY, _AGAIN = "after the sale", "until it is delivered"
 _DAYS = 30
-_NEARLY = Decimal("0.83")
 _PROMPT = """You watch over orders that are late.
 Look the order up, and say in one sentence how it stands and what should be done about it.
 Never write to a customer yourself."""
@@ -56,10 +55,8 @@ def spend_and_budgets(
     limits: dict[str, Decimal | None] = {"cost_usd": Decimal(5), "runs": Decimal(1000)}
     reason = "Ten times a usual day: a loop of runs ends before it costs more."
     set_budget(project=project, limits=limits, reason=reason, by=lead)
-    used = Decimal(_used_today(watch))
-    limit = (used / _NEARLY).quantize(Decimal("0.0001"), rounding=ROUND_UP)
-    limits = {"cost_usd": limit, "tool_calls": Decimal(40)}
-    reason = "On trial: no more than this until its first week was looked at."
+    limits = {"cost_usd": Decimal("0.05"), "tool_calls": Decimal(6)}
+    reason = "On trial: no more than six calls a day until its first week was looked at."
     set_budget(project=project, agent=watch, limits=limits, reason=reason, by=lead)
     warn_of_budgets()
 
@@ -148,12 +145,6 @@ def _run_watch(agent: Agent, version: Version, by: AbstractBaseUser) -> None:
             started_by=by,
         )
         advance(run.pk)
-
-
-def _used_today(agent: Agent) -> Decimal:
-    today = database_now().astimezone(UTC).date()
-    found = Spend.objects.filter(agent=agent, day=today).aggregate(cost=Sum("cost_usd"))
-    return found["cost"] or Decimal(0)
 
 
 class _WatchBrain:

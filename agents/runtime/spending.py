@@ -128,9 +128,10 @@ def uses_today(*, project_id: int | None = None, agent_id: int | None = None) ->
 
 
 def amount_words(measure: str, amount: Decimal | float, *, exact: bool = False) -> str:
-    """Return an amount with its unit: dollars with two places, or four where `exact`."""
+    """Return an amount with its unit; dollars to the cent, finer where it or `exact` says so."""
     if measure == "cost_usd":
-        return f"${amount:,.4f}" if exact else f"${amount:,.2f}"
+        is_fine = exact or Decimal(amount) * 100 % 1 != 0
+        return f"${amount:,.4f}" if is_fine else f"${amount:,.2f}"
     return f"{amount:,.0f} {_UNITS[measure]}"
 
 

@@ -23,7 +23,7 @@ from reviewdesk.screens.settings.budget_charts import UseBar, use_bar
 from reviewdesk.screens.settings.budgets import warnings_today
 from traces.models import Project
 
-MAX_BARS = 4
+MAX_BARS = 3
 
 
 @require_safe
