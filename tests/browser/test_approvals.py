@@ -1,4 +1,4 @@
-"""Approvals and Autonomy in a real browser: keys, focus, polling, swaps."""
+"""Approvals in a real browser: keys, focus, polling, swaps."""
 
 import pytest
 from django.conf import settings
@@ -191,17 +191,3 @@ def test_j_and_enter_open_another_call_and_back_returns(page, approval):
     expect(page.locator(f"#waiting-{following.pk}")).to_have_attribute("aria-current", "true")
     page.go_back()
     expect(page.locator(f"#waiting-{approval.pk}")).to_have_attribute("aria-current", "true")
-
-
-def test_level_is_changed_beside_the_matrix(page, approval):
-    agent = approval.run.agent
-    page.goto(f"/p/{project_of(approval).slug}/autonomy/")
-    page.locator("#cell-shop-cancel_pending_order").click()
-    expect(page.get_by_role("heading", name="cancel_pending_order")).to_be_visible()
-    page.keyboard.press("l")
-    page.get_by_role("radio", name="suggest").check()
-    page.get_by_label("Reason").first.fill("Wrong orders twice.")
-    page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("cancel_pending_order went from approve to suggest")).to_be_visible()
-    expect(page.locator("#cell-shop-cancel_pending_order")).to_contain_text("suggest")
-    assert agent.tools.get(name="cancel_pending_order").level == Level.SUGGEST
