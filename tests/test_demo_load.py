@@ -16,19 +16,23 @@ from agents.llm.simulator.scripted import ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import (
     Agent,
+    Demotion,
     EvalRun,
     GoldenTest,
     Level,
+    LevelProposal,
     Release,
     Run,
     ShopRecord,
     ToolApproval,
+    UndoableCall,
     Version,
 )
 from agents.releases.evidence import what_changed
 from agents.runtime.approvals import approve_call
 from agents.runtime.loop import advance
 from agents.tools.autonomy import database_now, effective_level
+from agents.tools.evidence import evidence_for
 from reviewdesk.people.models import Membership, User
 from traces.labels import disagreed
 from traces.models import Label, Project, Session, Span
@@ -53,7 +57,7 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
 
     sessions = Session.objects.filter(project__slug=SHOP)
     past = sessions.filter(source=Session.Source.DEMO)
-    assert past.count() == 300
+    assert past.count() == 304
     assert past.filter(status=Session.Status.FAILED).exists()
     assert 150 < past.filter(labels__isnull=False).distinct().count() < 220
     assert disagreed(sessions).count() >= 3
@@ -72,8 +76,27 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     levels = {
         tool.name: effective_level(tool, now=database_now()).level for tool in agent.tools.all()
     }
-    assert levels.pop("return_delivered_order_items") == Level.APPROVE
-    assert set(levels.values()) == {Level.AUTONOMOUS}
+    assert levels.pop("modify_pending_order_address") == Level.ACT_WITH_UNDO
+    asked = {name for name, level in levels.items() if level is Level.APPROVE}
+    assert asked == {
+        "modify_pending_order_items",
+        "modify_pending_order_payment",
+        "modify_user_address",
+        "return_delivered_order_items",
+    }
+    assert {levels[name] for name in levels.keys() - asked} == {Level.AUTONOMOUS}
+    proven = evidence_for(agent.tools.get(name="modify_user_address"), now=database_now())
+    assert (proven.unedited, proven.n, proven.gaps) == (71, 72, ())
+    short = evidence_for(agent.tools.get(name="modify_pending_order_items"), now=database_now())
+    assert short.needs == 23
+    proposals = LevelProposal.objects.filter(status=LevelProposal.Status.WAITING)
+    assert {proposal.proposed_by.email for proposal in proposals} == {
+        "jonas@demo.example",
+        "samuel@demo.example",
+    }
+    assert Demotion.objects.get().rule == Demotion.Rule.UNDO
+    made = UndoableCall.objects.filter(agent_tool__name="modify_pending_order_address")
+    assert sorted(made.values_list("status", flat=True)) == ["open", "open", "undone"]
 
     decided = ToolApproval.objects.exclude(status=ToolApproval.Status.WAITING)
     assert set(decided.values_list("status", flat=True)) == {"approved", "edited", "rejected"}

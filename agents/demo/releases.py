@@ -10,6 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Model
 
 from agents.demo.history import ERAS, PastSession
+from agents.demo.injection import make_injection_tests
 from agents.golden.judgements import Check
 from agents.golden.promote import promote_session, propose_test
 from agents.golden.runner import settle_finished, start_eval_run
@@ -75,6 +76,7 @@ def release_history(
         _release(version, None, reason, people, now - timedelta(days=era.days_ago[0]))
     before = now - timedelta(days=ERAS[4].days_ago[0])
     tests = [_promote(agent, cause, sessions, people) for cause in FIRST_CAUSES]
+    tests += make_injection_tests(agent=agent, sessions=sessions, by=reviewer)
     for test in tests:
         _backdate(test, "update_update", created_at=before - timedelta(days=1, hours=3))
     proof = run_golden(versions[4], by=lead, started_at=before - timedelta(hours=2))

@@ -34,6 +34,15 @@ def run_today(*, agent: Agent, by: AbstractBaseUser, known: Collection[str]) -> 
         _run(agent, by, _take(fresh, scenario))
 
 
+def run_scenario(
+    *, agent: Agent, by: AbstractBaseUser, known: Collection[str], scenario: str, number: int
+) -> list[Run]:
+    """Run `number` more of today's customers with this wish in this process."""
+    tasks = everyday_tasks(shop_records(), _NUM_TASKS, seed=_SEED)
+    fresh = [task for task in tasks if task.first not in known]
+    return [_run(agent, by, _take(fresh, scenario)) for _ in range(number)]
+
+
 def _run(agent: Agent, by: AbstractBaseUser, task: CustomerTask) -> Run:
     run = start_run(
         agent=agent,
