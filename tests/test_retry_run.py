@@ -4,10 +4,10 @@ import pytest
 from django.test import Client
 
 from agents.errors import RunError
-from agents.models import Run, ShopWrite, Step
+from agents.models import Level, Run, ShopWrite, Step
 from agents.runtime.loop import advance
-from agents.runtime.retry import later_effects, retry_from
-from agents.runtime.start import start_run
+from agents.runtime.retry import later_effects, resume_index, retry_from
+from agents.runtime.start import request_cancel, start_run
 from tests.factories import add_member, client_as, make_user, sign_in
 from tests.model_server import ModelServer, model_server
 from tests.outside import INPUT, till
@@ -99,6 +99,18 @@ def test_run_that_was_lost_too_often_is_helped_back() -> None:
         run.refresh_from_db()
         assert run.failure == Run.Failure.LOST
         assert retry(run, 0).status == Run.Status.COMPLETED
+
+
+def test_run_that_broke_off_is_retried_from_there() -> None:
+    with till() as pay, model_server([LOOK], [pay.call], "Paid.") as server:
+        agent, version = make_shop_agent(server.base_url, **{pay.name: Level.APPROVE})
+        run = again(start_run(agent=agent, version=version, run_input=INPUT))
+        request_cancel(run=run, by=make_user())
+        run.refresh_from_db()
+        assert resume_index(run) == 3
+        new = retry(run, 3)
+    assert (new.status, new.parked_for) == (Run.Status.WAITING, Run.Parked.APPROVAL)
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(("index", "problem"), [(9, "no step 9"), (3, "Nothing is left to do")])

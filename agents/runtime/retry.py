@@ -77,9 +77,7 @@ def steps_before(run: Run, index: int) -> list[Step]:
         raise RunError(f"There is no step {index}; the run has steps 0 to {last}.")
     kept = [step for step in steps if step.index < index]
     for step in kept:
-        if step.status not in _SETTLED or (
-            step.kind == Step.Kind.MODEL and step.status == Step.Status.FAILED
-        ):
+        if not _is_settled(step):
             raise RunError(
                 f"Step {step.index} ({step.name}) is {step.get_status_display()}: "
                 "retry from it or from an earlier one."
@@ -89,11 +87,31 @@ def steps_before(run: Run, index: int) -> list[Step]:
     return kept
 
 
+def resume_index(run: Run) -> int:
+    """Return the step at which a run broke off: the first that did not come to an end of its own.
+
+    One query.
+    """
+    following = 0
+    for step in run.steps.order_by("index"):
+        broke_off = step.status == Step.Status.FAILED and step.finished_at == run.finished_at
+        if broke_off or not _is_settled(step):
+            return step.index
+        following = step.index + 1
+    return following
+
+
 def later_effects(run: Run, index: int) -> list[Step]:
     """Return the calls from `index` on that changed something, or may have: they stay done."""
     steps = list(run.steps.filter(kind=Step.Kind.TOOL, index__gte=index).order_by("index"))
     known = contracts_named({step.name for step in steps}, run.project_id)
     return [step for step in steps if _changed_something(step, known.get(step.name))]
+
+
+def _is_settled(step: Step) -> bool:
+    if step.kind == Step.Kind.MODEL:
+        return step.status == Step.Status.DONE
+    return step.status in _SETTLED
 
 
 def _changed_something(step: Step, contract: ToolContract | None) -> bool:

@@ -22,6 +22,7 @@ from agents.runtime.reminders import remind_of_waiting
 from agents.schedules import start_due_schedules
 from agents.tools.autonomy import database_now
 from agents.tools.demotion import demote_by_rule
+from agents.tools.guards import lapse_slots
 from agents.tools.stops import wake_unstopped
 from agents.tools.undo import settle_undo_windows
 from traces.partitions import make_weeks
@@ -43,6 +44,7 @@ def sweep() -> None:
     warn_of_budgets()
     settle_finished()
     wake_unstopped()
+    lapse_slots()
     settle_undo_windows()
     demote_by_rule()
     advance_repricings()

@@ -94,6 +94,7 @@ class Chip(Item):
         is_whole: Whether `arguments` and `result` are all there is to show.
         approval_id: Of the approval that decides it, or None.
         step: Its index in the journal of a run here, or None.
+        is_unknown: Whether nobody knows that it happened.
         place: Its own place on the page, where its span has another.
         duration_ns: None where the call has no span of its own.
     """
@@ -112,6 +113,7 @@ class Chip(Item):
     approval_id: int | None
     place: str = ""
     step: int | None = None
+    is_unknown: bool = False
 
     @property
     def anchor(self) -> str:
@@ -172,6 +174,7 @@ def chip_of(detail: Detail, approval: ToolApproval | None) -> Chip:
         is_customers=detail.attributes.get("requestor") == "user",
         approval_id=approval.pk if approval else None,
         step=step_of(detail.attributes),
+        is_unknown=bool(detail.attributes.get("is_unknown")),
     )
 
 

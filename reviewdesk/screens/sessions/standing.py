@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from agents.models import EffectReview, Incident, Run
+from agents.runtime.retry import resume_index
 from traces.models import Session
 
 Pill = tuple[str, str, str]
@@ -31,6 +32,7 @@ class Standing:
         reviews: Calls of which nobody knows whether they happened.
         incident: The one that was opened because the run was given up.
         retries: Runs that were retried from this one, newest first.
+        broke_off_at: The step to retry from, where the run ended before its time; else None.
     """
 
     run: Run
@@ -38,6 +40,7 @@ class Standing:
     reviews: tuple[EffectReview, ...] = ()
     incident: Incident | None = None
     retries: tuple[Run, ...] = ()
+    broke_off_at: int | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -46,7 +49,7 @@ class Standing:
 
 
 def standing_of(run: Run | None) -> Standing | None:
-    """Return how a run stands; two queries, three where it was given up."""
+    """Return how a run stands; two queries, four where it ended before its time."""
     if run is None:
         return None
     reviews = EffectReview.objects.filter(run=run, verdict="").select_related("step")
@@ -56,7 +59,15 @@ def standing_of(run: Run | None) -> Standing | None:
         source = {"source": Incident.Source.DEAD_LETTER, "source_key": f"run:{run.pk}"}
         incident = Incident.objects.filter(project_id=run.project_id, **source).first()
     retries = run.retries.select_related("started_by").order_by("-created_at")[:10]
-    return Standing(run, pill_of(run), tuple(reviews.order_by("pk")), incident, tuple(retries))
+    broke_off = can_be_retried(run) and run.status != Run.Status.COMPLETED
+    return Standing(
+        run,
+        pill_of(run),
+        tuple(reviews.order_by("pk")),
+        incident,
+        tuple(retries),
+        resume_index(run) if broke_off else None,
+    )
 
 
 def can_be_retried(run: Run | None) -> bool:
