@@ -61,6 +61,9 @@ class LiftForm(forms.Form):
     )
     reason = _reason("Peak week: every refund up to now was approved unedited.")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="ceiling_%s", **kwargs)
+
     def expires_at(self) -> datetime:
         """Return the last instant of the day."""
         return datetime.combine(self.cleaned_data["until"], time.max, tzinfo=UTC)

@@ -1,4 +1,7 @@
-"""Forms of the kill switch: they read and check, and stop nothing."""
+"""Forms of the kill switch: they read and check, and stop nothing.
+
+They stand in a dialog above any page, so their fields' ids are their own.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -45,7 +48,7 @@ class StopForm(forms.Form):
     def __init__(
         self, *args: Any, tools: Sequence[str], agents: Sequence[Agent], **kwargs: Any
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, auto_id="stop_%s", **kwargs)
         self._agents = {agent.slug: agent for agent in agents}
         names = [(agent.slug, agent.name) for agent in agents]
         self._offer("tool", [(name, name) for name in tools])
@@ -86,3 +89,6 @@ class LiftForm(forms.Form):
     """Why a stop ends."""
 
     reason = _reason("The wrong rule is out; three refunds were checked.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="lift_%s", **kwargs)
