@@ -5,49 +5,34 @@ twice leaves after `HOLD`: until then it may be taken back, and no effect of it 
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
-from agents.config import content_hash
 from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
-from agents.models import Run, ToolApproval
+from agents.models import ToolApproval
 from agents.outbox import tell
 from agents.runtime.open_calls import (
     check_not_cancelled,
     check_undecided,
     go_on,
-    is_asked_twice,
     locked,
     wait_again,
 )
-from agents.runtime.votes import proposed_now, put_edit, vote
+from agents.runtime.verdicts import DECISION, HOLD, Verdict, check_kind, grant, refuse
+from agents.runtime.votes import proposed_now
 from agents.tools.autonomy import database_now
 from agents.tools.contract import ToolContract
 from agents.tools.executor import argument_problems
 from agents.tools.registry import contract_for
 from traces.clean import clean_json, clean_text
 
-HOLD = timedelta(seconds=5)
 _CALL = ToolApproval.Kind.APPROVAL
 _SUGGESTION = ToolApproval.Kind.SUGGESTION
 _Status = ToolApproval.Status
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """What a person says about a call, and under which authority."""
-
-    by: AbstractBaseUser
-    status: ToolApproval.Status
-    message: str = ""
-    is_lead: bool = False
-    hold: timedelta = HOLD
-    seen: str = ""
 
 
 def approve_call(
@@ -73,7 +58,7 @@ def approve_call(
         ApprovalError: It was only proposed, or is not this person's to decide.
         AlreadyDecidedError: Somebody or the clock was faster.
     """
-    return _grant(approval, _Verdict(by, _Status.APPROVED, message, is_lead, hold, seen), None)
+    return grant(approval, Verdict(by, _Status.APPROVED, message, is_lead, hold, seen), None)
 
 
 def edit_call(
@@ -93,7 +78,7 @@ def edit_call(
         AlreadyDecidedError: Somebody or the clock was faster.
     """
     arguments = check_edit(approval=approval, arguments=arguments)
-    return _grant(approval, _Verdict(by, _Status.EDITED, message, is_lead, hold), arguments)
+    return grant(approval, Verdict(by, _Status.EDITED, message, is_lead, hold), arguments)
 
 
 def reject_call(
@@ -112,7 +97,7 @@ def reject_call(
     """
     if _says_nothing(message):
         raise ApprovalError("A rejection needs a message: the agent is told why.")
-    return _refuse(approval, _Verdict(by, _Status.REJECTED, message, is_lead, hold), _CALL)
+    return refuse(approval, Verdict(by, _Status.REJECTED, message, is_lead, hold), _CALL)
 
 
 def respond_call(
@@ -131,7 +116,7 @@ def respond_call(
     """
     if _says_nothing(message):
         raise ApprovalError("Write what the agent is to do or ask instead; the answer is empty.")
-    return _refuse(approval, _Verdict(by, _Status.RESPONDED, message, is_lead, hold), _CALL)
+    return refuse(approval, Verdict(by, _Status.RESPONDED, message, is_lead, hold), _CALL)
 
 
 def judge_suggestion(
@@ -146,7 +131,7 @@ def judge_suggestion(
     if not is_good and _says_nothing(message):
         raise ApprovalError("Say what is wrong with the proposal: it becomes evidence.")
     status = _Status.APPROVED if is_good else _Status.REJECTED
-    return _refuse(approval, _Verdict(by, status, message, is_lead=True), _SUGGESTION)
+    return refuse(approval, Verdict(by, status, message, is_lead=True), _SUGGESTION)
 
 
 def escalate_call(*, approval: ToolApproval, by: AbstractBaseUser, note: str) -> ToolApproval:
@@ -161,7 +146,7 @@ def escalate_call(*, approval: ToolApproval, by: AbstractBaseUser, note: str) ->
         raise ApprovalError("Say what the leads have to know; the note is empty.")
     with transaction.atomic(), pghistory.context(user=by.pk, reason=note, action="escalated"):
         run, row = locked(approval)
-        _check_kind(row, _CALL)
+        check_kind(row, _CALL)
         check_undecided(run, row, database_now())
         if row.escalated_at is not None:
             raise AlreadyDecidedError(f"The call of {row.tool} is with the leads already.")
@@ -202,7 +187,7 @@ def take_back(*, approval: ToolApproval, by: AbstractBaseUser) -> ToolApproval:
         check_not_cancelled(run, row)
         row.status, row.message = _Status.WAITING, ""
         row.decided_by_id = row.decided_at = row.decided_arguments = row.leaves_at = None
-        row.save(update_fields=_DECISION)
+        row.save(update_fields=DECISION)
         wait_again(run)
     return row
 
@@ -250,85 +235,6 @@ def expire_approvals() -> int:
             go_on(run)
             expired += 1
     return expired
-
-
-_DECISION = ["status", "message", "decided_arguments", "decided_by", "decided_at", "leaves_at"]
-
-
-def _grant(
-    approval: ToolApproval, verdict: _Verdict, edited: dict[str, Any] | None
-) -> ToolApproval:
-    """Write a person's yes; with as many as are needed the call is granted."""
-    message, by = clean_text(verdict.message.strip())[:1000], verdict.by
-    context = pghistory.context(user=by.pk, reason=message, action=str(verdict.status))
-    with transaction.atomic(), context:
-        run, row = locked(approval)
-        now = _check(run, row, verdict, _CALL)
-        arguments = proposed_now(row) if edited is None else edited
-        if verdict.seen and verdict.seen != content_hash(arguments):
-            raise AlreadyDecidedError(
-                f"Somebody changed what {row.tool} would do meanwhile: read it again, then decide."
-            )
-        if edited is not None:
-            put_edit(run=run, row=row, arguments=edited)
-        if row.num_needed > 1 and not vote(
-            run=run, row=row, arguments=arguments, by=by, message=message
-        ):
-            return row
-        is_as_asked = arguments == row.arguments
-        row.status = _Status.APPROVED if is_as_asked else _Status.EDITED
-        row.decided_arguments = arguments
-        _close(run, row, verdict, message, now, is_held=not is_asked_twice(row))
-    return row
-
-
-def _refuse(approval: ToolApproval, verdict: _Verdict, kind: ToolApproval.Kind) -> ToolApproval:
-    message, by = clean_text(verdict.message.strip())[:1000], verdict.by
-    context = pghistory.context(user=by.pk, reason=message, action=str(verdict.status))
-    with transaction.atomic(), context:
-        run, row = locked(approval)
-        now = _check(run, row, verdict, kind)
-        row.status, row.decided_arguments = verdict.status, None
-        _close(run, row, verdict, message, now, is_held=kind is _CALL)
-    return row
-
-
-def _close(
-    run: Run,
-    row: ToolApproval,
-    verdict: _Verdict,
-    message: str,
-    now: datetime,
-    *,
-    is_held: bool,
-) -> None:
-    row.message, row.decided_by_id, row.decided_at = message, verdict.by.pk, now
-    if is_held and verdict.hold and not row.is_canary:
-        row.leaves_at = now + verdict.hold
-    row.save(update_fields=_DECISION)
-    if row.kind == _CALL:
-        go_on(run)
-
-
-def _check(run: Run, row: ToolApproval, verdict: _Verdict, kind: ToolApproval.Kind) -> datetime:
-    _check_kind(row, kind)
-    now = database_now()
-    check_undecided(run, row, now)
-    if row.escalated_at is not None and not verdict.is_lead:
-        raise ApprovalError(
-            f"The call of {row.tool} was escalated by {row.escalated_by}: a lead decides it."
-        )
-    return now
-
-
-def _check_kind(row: ToolApproval, kind: ToolApproval.Kind) -> None:
-    if row.kind == kind:
-        return
-    if row.kind == _CALL:
-        text = f"The call of {row.tool} waits for a decision: approve, edit or reject it."
-    else:
-        text = f"The call of {row.tool} was only proposed: judge it good or bad; it is never made."
-    raise ApprovalError(text)
 
 
 def _says_nothing(message: str) -> bool:
