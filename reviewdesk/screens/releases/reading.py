@@ -212,11 +212,12 @@ def _measures(version: Version) -> dict[str, Summary]:
         aggregates[f"{key}_n"] = Count(column, filter=wanted)
         aggregates[f"{key}_mean"] = Avg(value, filter=wanted)
         aggregates[f"{key}_deviation"] = StdDev(value, filter=wanted, sample=True)
-    row = Session.objects.filter(
+    sessions = Session.objects.filter(
         project=version.agent.project_id,
         agent_name=version.agent.slug,
         version_name=str(version),
-    ).aggregate(**aggregates)
+    ).exclude(is_golden=True, metadata__has_key="planted")
+    row = sessions.aggregate(**aggregates)
     return {
         key: Summary(row[f"{key}_n"], row[f"{key}_mean"], row[f"{key}_deviation"])
         for key in _MEASURES
