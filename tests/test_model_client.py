@@ -1,6 +1,8 @@
 """One model call: what headers ask for, how long it may take, and what its answer must be."""
 
 import math
+import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -202,3 +204,20 @@ def test_the_name_in_the_answer_is_kept_for_its_price():
         answer = ask(server.base_url)
     assert (answer.content, answer.model) == ("Hello.", "test-model-2026-01-01")
     assert (answer.input_tokens, answer.output_tokens) == (100, 10)
+
+
+@pytest.mark.slow
+def test_many_calls_at_once_wait_for_no_connection():
+    answers = []
+    with model_server("Hello.", delay_seconds=0.5) as server:
+        threads = [
+            threading.Thread(target=lambda: answers.append(ask(server.base_url, 30)))
+            for _ in range(100)
+        ]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(answers) == 100
+    assert time.monotonic() - began < 15, "one after the other they would take 50 s"
