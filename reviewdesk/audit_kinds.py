@@ -17,17 +17,24 @@ from agents.models import (
     CeilingLift,
     GoldenTest,
     Incident,
+    KillSwitch,
+    LevelProposal,
     Release,
     Schedule,
     ToolApproval,
+    ToolDefinition,
+    ToolSource,
+    UndoableCall,
     Version,
     Webhook,
 )
+from reviewdesk import audit_authority as authority
 from reviewdesk import audit_decisions as decisions
 from reviewdesk import audit_incidents as incidents
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_budgets import budget_line
 from reviewdesk.audit_lines import Line, Row
+from reviewdesk.audit_tools import SOURCE_BEFORE, SOURCE_VALUES, contract_line, source_line
 from reviewdesk.people.models import Membership
 from traces.models import ApiKey, Erasure, Label, ModelPrice, Project, TracePolicy
 
@@ -71,6 +78,7 @@ def _events(
     who: str = "",
     reason: str = "",
     only: Q | None = None,
+    also: Q | None = None,
 ) -> Rows:
     """Return how a tracked model's events are read.
 
@@ -82,6 +90,7 @@ def _events(
         who: Column that holds who did it, for changes made outside of a context.
         reason: Likewise.
         only: Which events are told.
+        also: Which are told of every project.
     """
     found = model.pgh_event_model.objects
     meta = F("pgh_context__metadata")
@@ -92,7 +101,8 @@ def _events(
     ).order_by("-pgh_id")
 
     def rows(of: Project) -> "QuerySet[Any, Row]":
-        events = found.filter(**{project: of.pk})
+        is_theirs = Q(**{project: of.pk})
+        events = found.filter(is_theirs | also if also else is_theirs)
         named = {name: Subquery(earlier.values(path)[:1]) for name, path in (before or {}).items()}
         nothing = Value("", output_field=TextField())
         events = events.annotate(
@@ -155,6 +165,46 @@ KINDS: tuple[Kind, ...] = (
             who="lifted_by_id",
         ),
         lines.lift_line,
+    ),
+    Kind(
+        "raises",
+        "Raises proposed",
+        "trending-up",
+        _events(
+            LevelProposal,
+            project="agent_tool__agent__project",
+            values=authority.PROPOSAL_VALUES,
+            who="proposed_by_id",
+            reason="reason",
+        ),
+        authority.proposal_line,
+    ),
+    Kind(
+        "stops",
+        "Stops",
+        "player-stop",
+        _events(
+            KillSwitch,
+            project="project",
+            values=authority.SWITCH_VALUES,
+            who="stopped_by_id",
+            reason="reason",
+            also=Q(scope=KillSwitch.Scope.EVERYTHING),
+        ),
+        authority.switch_line,
+    ),
+    Kind(
+        "undone",
+        "Calls undone",
+        "arrow-back-up",
+        _events(
+            UndoableCall,
+            project="run__project",
+            values=authority.UNDO_VALUES,
+            reason="reason",
+            only=Q(status__in=[UndoableCall.Status.UNDONE, UndoableCall.Status.FAILED]),
+        ),
+        authority.undo_line,
     ),
     Kind(
         "releases",
@@ -341,6 +391,33 @@ KINDS: tuple[Kind, ...] = (
             reason="reason",
         ),
         budget_line,
+    ),
+    Kind(
+        "sources",
+        "Sources of tools",
+        "link",
+        _events(
+            ToolSource,
+            project="project",
+            values=SOURCE_VALUES,
+            before=SOURCE_BEFORE,
+            who="created_by_id",
+        ),
+        source_line,
+    ),
+    Kind(
+        "contracts",
+        "Tool contracts",
+        "tool",
+        _events(
+            ToolDefinition,
+            project="project",
+            values=("name", "number", "effect", "tier"),
+            who="changed_by_id",
+            reason="reason",
+            only=Q(pgh_label="insert"),
+        ),
+        contract_line,
     ),
     Kind(
         "incidents",

@@ -34,6 +34,8 @@ MAX_WAIT_SECONDS = 3600.0
 # Answers that promise nothing was done: RFC 6585 (429), RFC 8470 (425).
 _NOT_DONE = {425, 429}
 _MAY_REPEAT = {408, 425, 429}
+# What a path segment may hold as it is (RFC 3986, `pchar`).
+_SEGMENT = "!$&'()*+,;=:@"
 _Primitive = str | int | float | bool | None
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -100,7 +102,7 @@ def look_up(
         ToolError: The server does not say.
         ToolUnavailableError: It may be asked again.
     """
-    path = request["lookup"].replace("{key}", quote(effect_key, safe=""))
+    path = request["lookup"].replace("{key}", quote(effect_key, safe=_SEGMENT))
     prepared = _Prepared("GET", httpx2.URL(request["url"] + path))
     answer = send(sender, prepared, Attempt(timeout_seconds))
     if answer.status in {404, 410}:
@@ -268,7 +270,7 @@ def _path_text(argument: str, value: Any) -> str:
     text = _text(value)
     if text in {"", ".", ".."}:
         raise ToolError(f"{argument}: {text!r} cannot be part of the address.")
-    return quote(text, safe="")
+    return quote(text, safe=_SEGMENT)
 
 
 def _header_text(argument: str, value: Any) -> str:

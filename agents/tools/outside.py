@@ -64,6 +64,8 @@ def perform(
         ToolUnavailableError: The same call may be repeated.
         TypeError: The tool is done in our own database.
     """
+    if contract.is_inside:
+        raise TypeError(f"{contract.name} is done in our own database.")
     if contract.withdrawn:
         raise ToolError(f"{contract.withdrawn}.")
     secrets = Secrets()
@@ -143,16 +145,14 @@ def _call_source(
             effect_key=effect_key,
             timeout_seconds=seconds,
         )
-    if contract.kind is ToolKind.MCP:
-        return mcp.call(
-            endpoint=endpoint,
-            secrets=secrets,
-            request=contract.request,
-            arguments=arguments,
-            effect_key=effect_key,
-            timeout_seconds=seconds,
-        )
-    raise TypeError(f"{contract.name} is done in our own database.")
+    return mcp.call(
+        endpoint=endpoint,
+        secrets=secrets,
+        request=contract.request,
+        arguments=arguments,
+        effect_key=effect_key,
+        timeout_seconds=seconds,
+    )
 
 
 def _source(contract: ToolContract, project_id: int) -> ToolSource:
