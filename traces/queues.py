@@ -45,11 +45,12 @@ def queues_of(project: Project) -> QuerySet[Queue]:
 
 
 def add_to_queue(
-    *, project: Project, name: str, session_ids: Iterable[Any], by: AbstractBaseUser
+    *, project: Project, name: str, session_ids: Iterable[Any], by: AbstractBaseUser | None
 ) -> tuple[Queue, int]:
     """Put sessions of the project into the queue of this name, which is made where there is none.
 
-    Those that were done are open again; those that wait already stay as they are.
+    Those that were done are open again; those that wait already stay as they are. `by` is None
+    where the desk itself asks for the review.
 
     Returns:
         The queue, and how many sessions wait in it now that did not before.
@@ -58,11 +59,12 @@ def add_to_queue(
         BadNameError: The queue cannot have this name.
     """
     name, num = check_name(name, "queue"), 0
+    who = by.pk if by else None
     with transaction.atomic():
         queue = project.queues.filter(name__iexact=name).first()
         if queue is None:
             queue, _ = Queue.objects.get_or_create(
-                project=project, name=name, defaults={"created_by_id": by.pk}
+                project=project, name=name, defaults={"created_by_id": who}
             )
         for chunk in _chunks(session_ids):
             known = Session.objects.filter(project=project, pk__in=chunk)
@@ -71,7 +73,7 @@ def add_to_queue(
                 waiting.values_list("session_id", flat=True)
             )
             QueueItem.objects.bulk_create(
-                [QueueItem(queue=queue, session_id=pk, added_by_id=by.pk) for pk in ids],
+                [QueueItem(queue=queue, session_id=pk, added_by_id=who) for pk in ids],
                 update_conflicts=True,
                 unique_fields=["queue", "session"],
                 update_fields=["done_at"],

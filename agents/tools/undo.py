@@ -18,8 +18,10 @@ from agents.tools.contract import ToolContract, ToolError
 from agents.tools.executor import argument_problems, execute
 from agents.tools.outside import perform
 from agents.tools.registry import UnknownToolError, contract_for
+from traces.queues import add_to_queue
 
 MAX_REASON = 1000
+REVIEW_QUEUE = "Made with undo"
 # An attempt that ended no sooner than this after its time limit has ended without a word.
 _MARGIN = timedelta(seconds=30)
 
@@ -42,7 +44,7 @@ def offer_undo(
     result: Any,
     now: datetime,
 ) -> UndoableCall | None:
-    """Note that a call was made that may be taken back, and announce it.
+    """Note that a call was made that may be taken back, announce it, and ask for its review.
 
     Called in the transaction that stores the result of a call made at `act_with_undo`. None where
     nothing can be taken back: a read, or a tool without an undo tool.
@@ -60,6 +62,8 @@ def offer_undo(
         undo_arguments=undo_arguments(contract, arguments, result, effect_key_of(step)),
         until=now + timedelta(minutes=contract.policy.undo_minutes),
     )
+    sessions = [run.session_id]
+    add_to_queue(project=run.project, name=REVIEW_QUEUE, session_ids=sessions, by=None)
     payload = {
         "title": f"{contract.name} was called; it may be undone until {call.until:%H:%M} UTC.",
         "url": reverse("sessions:detail", args=[run.project.slug, run.session_id]),
