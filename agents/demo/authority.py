@@ -81,7 +81,7 @@ def fill_authority(
     now: datetime,
 ) -> None:
     """Judge batches of calls, demote one tool by rule, and propose two raises."""
-    live = agent.versions.get(pk=agent.live_version_id)
+    live = agent.versions.get(pk=agent.live_version_id or 0)
     _demote_items(agent, live, support, now)
     _judge(agent, live, Batch(*_ADDRESSES, address_calls(72), now - timedelta(days=4)), support, 1)
     _judge(agent, live, Batch(*_PAYMENTS, payment_calls(60), now - timedelta(days=3)), reviewer, 0)

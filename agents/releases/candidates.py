@@ -7,6 +7,7 @@ call succeeded. A new contract of a tool starts over by itself (see `agents.tool
 
 from collections import defaultdict
 from datetime import datetime
+from uuid import UUID
 
 from agents.models import Agent, AgentTool, EvalResult, EvalRun, Release, Step, Version
 from agents.tools.registry import contracts_named
@@ -38,10 +39,11 @@ def proven_tools(eval_run: EvalRun | None) -> set[str]:
     if eval_run is None or eval_run.status != EvalRun.Status.PASSED:
         return set()
     passed: dict[int, bool] = defaultdict(lambda: True)
-    runs: dict[int, list[object]] = defaultdict(list)
+    runs: dict[int, list[UUID]] = defaultdict(list)
     for test, status, run in eval_run.results.values_list("test_id", "status", "run_id"):
         passed[test] = passed[test] and status == EvalResult.Status.PASSED
-        runs[test].append(run)
+        if run is not None:
+            runs[test].append(run)
     clean = [run for test, ids in runs.items() if passed[test] for run in ids]
     steps = Step.objects.filter(
         run__in=clean, kind=Step.Kind.TOOL, status=Step.Status.DONE

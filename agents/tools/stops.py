@@ -149,7 +149,7 @@ def parked_runs(switch: KillSwitch) -> QuerySet[Run]:
         asked = Step.objects.filter(run=OuterRef("pk"), kind=Step.Kind.MODEL).order_by("-index")
         found = found.annotate(
             asked=Subquery(asked.values("response__tool_calls")[:1], output_field=JSONField())
-        ).filter(asked__contains=[{"name": switch.tool}])
+        ).filter(asked__contains=[{"name": switch.tool}])  # type: ignore[misc]
     return found
 
 
