@@ -99,7 +99,7 @@ def _judge(
         )
         return
     kind, status = _STATUS[outcome]
-    values = {"tool_version": step.tool_version, **values}
+    values = {"tool_version": step.tool_version, "decided_at": now, **values}
     ToolApproval.objects.create(
         run=run,
         step=step,
@@ -112,7 +112,6 @@ def _judge(
         why="the tool's level",
         message="Because." if status in ("rejected", "responded") else "",
         decided_by=None if status == "expired" else by,
-        decided_at=now,
         **values,
     )
 
