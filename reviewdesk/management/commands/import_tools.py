@@ -7,6 +7,7 @@ it asks for no role; the changes stand in the audit trail under `--as`.
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -14,7 +15,8 @@ from agents.errors import ToolSourceError
 from agents.models import ToolSource
 from agents.tools import connecting, imports
 from agents.tools.imports import Change, Choice, ImportPlan
-from reviewdesk.people.models import User
+from reviewdesk.people.models import Membership, User
+from reviewdesk.people.roles import Role
 from traces.models import Project
 
 _MARKS = {Change.ADDED: "+", Change.CHANGED: "~", Change.REMOVED: "-"}
@@ -28,7 +30,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the source, and what is to be done with it."""
         parser.add_argument("--project", required=True, help="The project's slug.")
-        parser.add_argument("--as", dest="email", required=True, help="E-mail of who imports.")
+        parser.add_argument(
+            "--as",
+            dest="email",
+            default="",
+            help="E-mail of who imports; the first admin if left out.",
+        )
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument(
             "--openapi", metavar="FILE", type=Path, help="A document, JSON or YAML."
@@ -40,20 +47,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--base-url", default="", help="Where an OpenAPI document's paths begin."
         )
-        parser.add_argument("--host", action="append", default=[], help="A host it may reach.")
+        parser.add_argument(
+            "--host",
+            action="append",
+            default=[],
+            help="A host it may reach; left out, that of the URL.",
+        )
         parser.add_argument("--reason", default="Imported from the shell.")
         parser.add_argument("--apply", action="store_true", help="Import, as guessed.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the source, say what differs, and import it where that is asked for."""
         project = Project.objects.filter(slug=options["project"]).first()
-        by = User.objects.filter(email__iexact=options["email"], is_active=True).first()
+        by = _person(project, options["email"])
         if project is None or by is None:
             known = ", ".join(Project.objects.order_by("slug").values_list("slug", flat=True))
             raise CommandError(
                 f"There is no project {options['project']!r} (there are {known})."
                 if project is None
-                else f"There is nobody with the e-mail {options['email']!r}."
+                else f"There is nobody with the e-mail {options['email']!r} in {project}."
             )
         try:
             source = _source(project, by, options)
@@ -90,11 +102,19 @@ class Command(BaseCommand):
             self.stdout.write("Nothing differs.")
 
 
+def _person(project: Project | None, email: str) -> User | None:
+    members = Membership.objects.filter(project=project, user__is_active=True)
+    wanted = members.filter(user__email__iexact=email) if email else members.filter(role=Role.ADMIN)
+    found = wanted.select_related("user").order_by("pk").first()
+    return found.user if found else None
+
+
 def _source(project: Project, by: User, options: dict[str, Any]) -> ToolSource:
     is_http = options["openapi"] is None
     name = options["name"] or (
         options["mcp_url"] if is_http else options["openapi"].stem.replace("_", " ")
     )
+    url = options["mcp_url"] or options["base_url"]
     found = ToolSource.objects.filter(project=project, name=name).first()
     if found is not None:
         return found
@@ -102,8 +122,8 @@ def _source(project: Project, by: User, options: dict[str, Any]) -> ToolSource:
         project=project,
         name=name,
         kind=ToolSource.Kind.MCP_HTTP if is_http else ToolSource.Kind.OPENAPI,
-        url=options["mcp_url"] or options["base_url"],
-        allowed_hosts=options["host"],
+        url=url,
+        allowed_hosts=options["host"] or ([urlsplit(url).netloc] if url else []),
         reason=options["reason"],
         by=by,
     )
