@@ -18,6 +18,7 @@ from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.outgoing import fill_outgoing
 from agents.demo.outside import connect_outside
+from agents.demo.parcels import leave_unknown
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
 from agents.demo.spending import spend_and_budgets
@@ -141,6 +142,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         known=known,
     )
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
+    leave_unknown(project=shop, engineer=staff.engineer, lead=staff.lead)
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     fill_outgoing(
         project=shop,
