@@ -23,12 +23,14 @@ from agents.models import (
     Schedule,
     ToolApproval,
     ToolDefinition,
+    ToolGuard,
     ToolSource,
     UndoableCall,
     Version,
     Webhook,
 )
 from reviewdesk import audit_authority as authority
+from reviewdesk import audit_breakers as breakers
 from reviewdesk import audit_decisions as decisions
 from reviewdesk import audit_incidents as incidents
 from reviewdesk import audit_lines as lines
@@ -404,6 +406,18 @@ KINDS: tuple[Kind, ...] = (
             who="created_by_id",
         ),
         source_line,
+    ),
+    Kind(
+        "breakers",
+        "Circuit breakers",
+        "circuit-switch-open",
+        _events(
+            ToolGuard,
+            project="project",
+            values=("tool", "breaker", "num_failures", "probe_at", "last_error"),
+            only=breakers.TOLD,
+        ),
+        breakers.breaker_line,
     ),
     Kind(
         "contracts",

@@ -1,5 +1,7 @@
 """Breaker, concurrency and rate of a tool's calls, over all workers."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -237,6 +239,37 @@ def test_calls_per_minute_are_a_bucket_that_fills_by_the_clock() -> None:
     assert ask(run, tool, after=20).is_admitted
     guard = guard_of(run.project_id, "pay")
     assert tokens_now(guard, 3, NOW + timedelta(minutes=9)) == 3
+
+
+def ask_at_once(run: Run, tool: ToolContract, number: int, *, after: float = 0) -> int:
+    """Ask for so many calls from as many connections; return how many are admitted."""
+    barrier = threading.Barrier(number)
+
+    def one(place: int) -> bool:
+        try:
+            barrier.wait()
+            return ask(run, tool, f"call-{place}", after=after).is_admitted
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(number) as pool:
+        return sum(pool.map(one, range(number)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_limits_hold_however_many_ask_at_the_same_moment() -> None:
+    run = a_run()
+    assert ask_at_once(run, a_tool(max_concurrent=3), 8) == 3
+    ToolSlot.objects.all().delete()
+    assert ask_at_once(run, a_tool(rate_per_minute=4), 8) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_all_that_ask_at_the_same_moment_one_probes() -> None:
+    run, tool = a_run(), a_tool()
+    fail(run, tool, 2)
+    assert ask_at_once(run, tool, 8, after=31) == 1
+    assert ToolSlot.objects.get().is_probe
 
 
 @pytest.mark.django_db
