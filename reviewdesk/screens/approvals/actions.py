@@ -147,7 +147,8 @@ def _with_words(
     except ApprovalError as error:
         typed = {"message": message, "message_error": str(error)}
         return again(request, approval, mode=mode, status=422, **typed)
-    return done(request, row, inbox, text.format(approval.tool))
+    leaves = " It leaves in 5 s." if row.leaves_at is not None else ""
+    return done(request, row, inbox, text.format(approval.tool) + leaves)
 
 
 def _as(request: DeskRequest) -> dict[str, Any]:
