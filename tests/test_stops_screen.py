@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from agents.models import KillSwitch, Level, Run, Step
+from agents.models import Incident, KillSwitch, Level, Run, Step
 from agents.tools import stops
 from tests.factories import (
     client_as,
@@ -334,6 +334,27 @@ def test_one_stop_is_a_page_a_dialog_and_says_who_may_lift_it():
     assert "takes lead or admin" in page.text
     dialog = client.get(url_of(project, f"{switch.pk}/"), headers=HTMX)
     assert dialog.text.strip().startswith("<header")
+
+
+def test_one_stop_names_the_projects_own_runs_that_wait():
+    mine, theirs = make_shop(), make_agent(slug="other")
+    switch = make_stop()
+    run, foreign = park(mine), park(theirs)
+    page = client_as("viewer", mine.project).get(url_of(mine.project, f"{switch.pk}/")).text
+    assert str(run.session_id) in page
+    assert str(foreign.session_id) not in page
+    assert "<dt>runs that wait</dt><dd>2</dd>" in page
+
+
+def test_banner_leads_to_the_open_incident_about_what_is_stopped():
+    agent = make_shop()
+    values = {"project": agent.project, "title": "Wrong cards"}
+    Incident.objects.create(number=30, agent=make_agent(agent.project, slug="other"), **values)
+    Incident.objects.create(number=31, agent=agent, **values)
+    make_stop(agent=agent)
+    page = client_as("viewer", agent.project).get(f"/p/{agent.project.slug}/overview/").text
+    assert f'/p/{agent.project.slug}/incidents/31/">Incident 31</a>' in page
+    assert "Incident 30</a>" not in page
 
 
 def test_list_tells_who_stopped_and_who_lifted_and_why():

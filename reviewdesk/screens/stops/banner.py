@@ -40,6 +40,14 @@ SELECT stop.id, stop.scope, stop.stops, project.name, agent.name, stop.tool, sto
                 )))
                 OR step.kind = 'model' AND stop.stops = 'all' AND stop.tool = ''
             )
+    ),
+    (
+        SELECT incident.number FROM agents_incident AS incident
+        WHERE incident.project_id = stop.project_id AND incident.status = 'open'
+            AND (stop.agent_id IS NULL OR incident.agent_id IS NULL
+                OR incident.agent_id = stop.agent_id)
+            AND (stop.tool = '' OR incident.tool IN ('', stop.tool))
+        ORDER BY incident.opened_at DESC LIMIT 1
     )
 FROM agents_killswitch AS stop
 JOIN people_user AS person ON person.id = stop.stopped_by_id
@@ -63,6 +71,7 @@ class StopOn:
         now: The database's clock.
         num_waiting: Runs that are parked by it.
         num_effects: Calls that it forbids and that were begun since; anything but 0 is a fault.
+        incident: Number of the newest open incident about what is stopped, or None.
     """
 
     pk: int
@@ -77,6 +86,7 @@ class StopOn:
     now: datetime
     num_waiting: int
     num_effects: int
+    incident: int | None
 
     @property
     def sentence(self) -> str:

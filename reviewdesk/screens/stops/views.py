@@ -7,8 +7,9 @@ from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
-from agents.models import Agent, KillSwitch
+from agents.models import Agent, KillSwitch, Run
 from agents.tools.registry import contracts
+from agents.tools.stops import parked_runs
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.pages import render_page
@@ -19,6 +20,7 @@ from traces.models import Project
 
 NEW = "stops/new.html"
 DETAIL = "stops/detail.html"
+_SHOWN_RUNS = 8
 
 
 @require_safe
@@ -93,9 +95,11 @@ def detail_page(
 ) -> HttpResponse:
     """Return a stop as a page, or for the dialog."""
     on = stops_on_page(request.membership.project_id)
+    on_now = next((stop for stop in on if stop.pk == switch.pk), None)
     context = {
         "stop": told(switch),
-        "on": next((stop for stop in on if stop.pk == switch.pk), None),
+        "on": on_now,
+        "parked": _parked(switch, request.membership.project) if on_now else [],
         "form": form,
         "problem": problem,
         "back": came_from(request),
@@ -104,6 +108,13 @@ def detail_page(
     }
     partial = "dialog" if status == 200 else "form"
     return render_page(request, DETAIL, context, partial=partial, status=status)
+
+
+def _parked(switch: KillSwitch, project: Project) -> list[Run]:
+    """Return the first of a project's runs that wait for a stop, the oldest first. One query."""
+    runs = parked_runs(switch).filter(project=project).select_related("session")
+    heavy = ("input", "session__said", "session__said_vector", "session__metadata")
+    return list(runs.defer(*heavy).order_by("created_at")[:_SHOWN_RUNS])
 
 
 def switch_for(
