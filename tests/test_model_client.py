@@ -125,7 +125,7 @@ def test_a_written_duration_is_read_back(hours, minutes, seconds, milliseconds):
 def test_what_may_pass_may_be_tried_again(status):
     with model_server((status, "busy")) as server, pytest.raises(ModelUnavailableError) as caught:
         ask(server.base_url)
-    assert f"{status}" in str(caught.value)
+    assert str(caught.value) == f"The model 'test-model' answered with {status}: busy"
     assert caught.value.is_rate_limit is (status == 429)
 
 

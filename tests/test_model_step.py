@@ -20,6 +20,8 @@ from agents.runtime.model_attempts import (
 )
 from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
+from reviewdesk.people.roles import Role
+from tests.factories import client_as
 from tests.model_server import Reply, model_server
 from tests.shop import LOOK, make_shop_agent, make_shop_version
 from traces.models import ModelPrice, Span
@@ -248,3 +250,13 @@ def test_cancelling_between_two_attempts_asks_no_other_model():
     run.refresh_from_db()
     assert (run.status, len(server.requests)) == (Run.Status.CANCELLED, 1)
     assert all(span.status != "running" for span in model_spans(run))
+
+
+@pytest.mark.django_db
+def test_session_page_says_what_was_asked_after_an_attempt_that_failed():
+    with model_server((503, "busy"), "Hello.") as server:
+        run = start(server.base_url, fallback_model="spare-model")
+        advance(run.pk)
+    client = client_as(Role.VIEWER, run.project)
+    page = client.get(f"/p/{run.project.slug}/sessions/{run.session_id}/").content.decode()
+    assert "answered with 503: busy. Then spare-model was asked, at once." in page

@@ -126,7 +126,7 @@ def _client(base_url: str | None, api_key: str) -> openai.OpenAI:
 def _status_error(
     model: str, error: openai.APIStatusError
 ) -> ModelUnavailableError | ModelRefusedError:
-    text = f"The model {model!r} answered with {error.status_code}: {error.message}"
+    text = f"The model {model!r} answered with {error.status_code}: {_words(error)}"
     is_rate_limit = error.status_code == 429
     # Money that is used up does not come back by waiting.
     if error.code == "insufficient_quota":
@@ -137,6 +137,13 @@ def _status_error(
         error.response.headers, now=datetime.now(tz=UTC), is_rate_limit=is_rate_limit
     )
     return ModelUnavailableError(text, wait, is_rate_limit=is_rate_limit)
+
+
+def _words(error: openai.APIStatusError) -> str:
+    """Return what the endpoint said, without what the client puts around it."""
+    body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.body
+    said = body.get("message") if isinstance(body, dict) else body
+    return said if isinstance(said, str) and said.strip() else error.message
 
 
 def _completion(model: str, answer: Any) -> Completion:

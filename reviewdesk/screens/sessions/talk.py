@@ -220,6 +220,8 @@ class _Talk:
         self._close_calls()
         is_error = detail.status == Span.Status.ERROR
         text = detail.status_message or "The model call failed." if is_error else ""
+        if then := _then(detail):
+            text = f"{text.rstrip('. ')}. {then}"
         self._items.append(Trouble(detail.span_id, text, is_error))
 
     def _close_calls(self) -> None:
@@ -232,3 +234,12 @@ class _Talk:
     def _take_anchors(self) -> tuple[str, ...]:
         taken, self._anchors = tuple(self._anchors), []
         return taken
+
+
+def _then(detail: Detail) -> str:
+    """Return what our own runtime did after an attempt of a model call that failed."""
+    model, seconds = (detail.attributes.get(key) for key in ("next_model", "wait_seconds"))
+    if not isinstance(model, str) or not isinstance(seconds, int | float):
+        return ""
+    when = f"after {seconds:.0f} s" if seconds >= 1 else "at once"
+    return f"Then {model} was asked, {when}."
