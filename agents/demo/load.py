@@ -14,6 +14,7 @@ from django.db import transaction
 
 from agents.config import Limits, VersionConfig
 from agents.demo.authority import fill_authority, give_tools, grant_levels, undo_one
+from agents.demo.breakers import trip_breaker
 from agents.demo.history import PastSession, past_sessions
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.outgoing import fill_outgoing
@@ -142,6 +143,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         known=known,
     )
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
+    trip_breaker(project=shop)
     leave_unknown(project=shop, engineer=staff.engineer, lead=staff.lead)
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     fill_outgoing(
