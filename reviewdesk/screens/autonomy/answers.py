@@ -12,7 +12,7 @@ from agents.tools.contract import ToolContract
 from reviewdesk.people.access import DeskRequest
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.autonomy.breaker import breaker_context
-from reviewdesk.screens.autonomy.forms import ReasonForm
+from reviewdesk.screens.autonomy.forms import DecideForm
 from reviewdesk.screens.autonomy.matrix import Matrix, read_matrix
 from reviewdesk.screens.autonomy.panel import TIER_ICONS, panel_context
 from reviewdesk.screens.autonomy.raises import line_of, waiting_proposals
@@ -75,7 +75,7 @@ def proposal_page(
     *,
     status: int = 200,
     partial: str = "panel",
-    form: ReasonForm | None = None,
+    form: DecideForm | None = None,
     problem: str = "",
 ) -> HttpResponse:
     """Return the page with a proposal for a panel, or the panel alone."""
@@ -87,7 +87,7 @@ def proposal_page(
         "asked_of": contract,
         "tier_icon": TIER_ICONS[contract.tier],
         "cell": matrix.cell(proposal.agent_tool.agent, contract.name),
-        "decide_form": form or ReasonForm(prefix="decide"),
+        "decide_form": form or DecideForm(prefix="decide"),
         "problem": problem,
     }
     return render_page(request, TEMPLATE, context, partial=partial, status=status)

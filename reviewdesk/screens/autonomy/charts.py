@@ -116,6 +116,8 @@ class IntervalBar:
     @property
     def low_text(self) -> tuple[float, str]:
         """Return where the lower end's number stands, and its anchor."""
+        if self.low_x < 20:
+            return 0, "start"
         return (self.low_x, "end" if self.band < 60 and self.low_x >= 30 else "middle")
 
     @property

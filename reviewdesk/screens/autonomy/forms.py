@@ -62,7 +62,7 @@ class LiftForm(forms.Form):
     reason = _reason("Peak week: every refund up to now was approved unedited.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="ceiling_%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "ceiling_%s", **kwargs})
 
     def expires_at(self) -> datetime:
         """Return the last instant of the day."""
@@ -73,6 +73,12 @@ class ReasonForm(forms.Form):
     """Why something ends or is taken away."""
 
     reason = _reason("It is not needed any more.")
+
+
+class DecideForm(forms.Form):
+    """Why a raise is granted or refused."""
+
+    reason = _reason("The one edit changed a spelling; the tests are clean.")
 
 
 class GiveForm(forms.Form):

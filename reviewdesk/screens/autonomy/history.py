@@ -177,6 +177,8 @@ def _levels(
     if before == after:
         return None
     context = _context(row)
+    is_by_rule = context.get("action") == "demotion"
+    reason = str(context.get("reason", ""))
     return _Event(
         at=row.pgh_created_at,
         subject=subject,
@@ -185,9 +187,14 @@ def _levels(
         after=after,
         word=f"{word} {_verb(before, after)}".strip(),
         by_id=context.get("user"),
-        reason=str(context.get("reason", "")),
-        is_by_rule=context.get("action") == "demotion",
+        reason=_without_rule(reason) if is_by_rule else reason,
+        is_by_rule=is_by_rule,
     )
+
+
+def _without_rule(reason: str) -> str:
+    """Return a demotion's reason without the words that say that a rule made it."""
+    return reason.removeprefix("By rule (").replace("): ", ": ", 1)
 
 
 def _verb(before: Level | None, after: Level | None) -> str:

@@ -13,7 +13,7 @@ from agents.tools.contract import ToolContract
 from reviewdesk.people.access import DeskRequest, agent_for, project_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.autonomy.answers import proposal_page, tool_changed, tool_page
-from reviewdesk.screens.autonomy.forms import ProposeForm, ReasonForm
+from reviewdesk.screens.autonomy.forms import DecideForm, ProposeForm
 from reviewdesk.screens.autonomy.views import contract_or_404
 
 
@@ -89,7 +89,7 @@ def _decide(
     request: DeskRequest, found: LevelProposal, act: Callable[..., Any], done: str
 ) -> HttpResponse:
     agent, contract = found.agent_tool.agent, _contract(found)
-    form = ReasonForm(request.POST, prefix="decide")
+    form = DecideForm(request.POST, prefix="decide")
     if not form.is_valid():
         return proposal_page(request, found, contract, status=422, form=form)
     try:

@@ -48,7 +48,7 @@ class StopForm(forms.Form):
     def __init__(
         self, *args: Any, tools: Sequence[str], agents: Sequence[Agent], **kwargs: Any
     ) -> None:
-        super().__init__(*args, auto_id="stop_%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "stop_%s", **kwargs})
         self._agents = {agent.slug: agent for agent in agents}
         names = [(agent.slug, agent.name) for agent in agents]
         self._offer("tool", [(name, name) for name in tools])
@@ -91,4 +91,4 @@ class LiftForm(forms.Form):
     reason = _reason("The wrong rule is out; three refunds were checked.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="lift_%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "lift_%s", **kwargs})
