@@ -4,7 +4,7 @@ import pytest
 from django.db.models.functions import Now
 
 from agents.models import MailSubscription, Message, Webhook
-from agents.outbox.send import send_next
+from agents.outbox.send import claim_message, send_next
 from reviewdesk.people.roles import Role
 from tests.factories import client_as, make_project, make_user, sign_in
 from tests.receivers import running_hook
@@ -185,6 +185,15 @@ def test_test_message_is_sent_and_its_delivery_shown():
         send_next()
     assert "sent</span>" in text_of(client.get(at(webhook)))
     assert hook.bodies[1]["event"] == "test"
+
+
+def test_message_that_is_being_sent_is_looked_at_again():
+    webhook = make_webhook()
+    tell_of_a_call(webhook.project)
+    claim_message()
+    page = text_of(client_as(Role.ADMIN, webhook.project).get(at(webhook)))
+    assert "being sent" in page
+    assert "every 2s" in page
 
 
 def test_given_up_message_is_sent_again():

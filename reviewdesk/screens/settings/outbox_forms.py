@@ -112,9 +112,10 @@ STATES = {"waiting": "waiting", "sent": "sent", "given_up": "given up"}
 
 def state_of(message: Message) -> tuple[str, str, str]:
     """Return kind, icon and word of a message's state."""
+    if message.lease_until is not None:
+        return "info", "send", "being sent"
     if message.next_at is not None:
-        word = "waiting" if not message.num_attempts else "tried again"
-        return ("warn", "refresh", word) if message.error else ("info", "clock", word)
+        return ("warn", "refresh", "tried again") if message.error else ("info", "clock", "waiting")
     if message.gave_up_at is not None:
         return "bad", "circle-x", "given up"
     return "good", "circle-check", "sent"

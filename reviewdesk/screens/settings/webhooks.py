@@ -98,7 +98,9 @@ def send_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     except OutboxError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "A test message is on its way; it stands first below.")
+        messages.success(
+            request, "A test message is on its way; it stands first among the deliveries."
+        )
     return go_to(request, reverse("settings:webhook", args=[slug, pk]))
 
 
@@ -116,7 +118,7 @@ def _page(
         "webhook": found,
         "secret": secret_state_of(found.secret_name) if found and found.secret_name else None,
         "rows": shown,
-        "is_sending": any(not row.message.num_attempts for row in shown if row.message.next_at),
+        "is_sending": any(row.message.next_at and not row.message.error for row in shown),
         **settings_context(request, project, "notifications"),
     }
     partial = "deliveries" if request.GET.get("part") == "deliveries" else "settings"
