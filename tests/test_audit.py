@@ -275,7 +275,7 @@ def test_page_takes_as_many_queries_for_many_changes(django_assert_max_num_queri
     agent, person = make_agent(), make_user()
     client = client_as(Role.VIEWER, agent.project)
     url = reverse("settings:audit", args=[agent.project.slug])
-    with django_assert_max_num_queries(30) as few:
+    with django_assert_max_num_queries(36) as few:
         client.get(url)
     for number in range(20):
         tool = set_level(agent.tools.get(), Level.AUTONOMOUS)

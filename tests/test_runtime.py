@@ -367,6 +367,7 @@ def test_bad_input_is_refused_with_a_reason(run_input: dict[str, Any], message: 
 
 def test_agent_without_live_version_needs_one_named() -> None:
     agent, _ = make_shop_agent()
+    agent.live_version = None
     with pytest.raises(RunError, match="no live version"):
         start_run(agent=agent, run_input=ask())
 
