@@ -15,6 +15,7 @@ from agents.runtime.preview import changes_between, preview_call
 from agents.tools.contract import ToolKind
 from agents.tools.registry import contract_for
 from reviewdesk.screens.approvals.inbox import Viewer, read_inbox
+from reviewdesk.screens.approvals.mine import waiting_for_member
 from tests.factories import make_user, sign_in
 from tests.shop import CANCEL
 from tests.test_approvals_screen import (
@@ -57,6 +58,16 @@ def test_what_waits_for_others_stands_apart_with_the_reason() -> None:
     }
     assert "1 waits for you" in page.text
     assert "2 wait for others" in page.text
+    assert waiting_for_member(starter.memberships.get()).get() == mine
+
+
+def test_count_of_the_menu_leaves_out_what_one_agreed_to_or_may_not_decide() -> None:
+    approval = as_two_people(park(CANCEL))
+    people = {role: make_user(role, project_of(approval)) for role in ("support", "viewer")}
+    counts = {role: waiting_for_member(person.memberships.get()) for role, person in people.items()}
+    assert {role: found.count() for role, found in counts.items()} == {"support": 1, "viewer": 0}
+    approve_call(approval=approval, by=people["support"])
+    assert counts["support"].count() == 0
 
 
 def test_lead_decides_what_was_escalated_and_others_see_why_they_may_not() -> None:
