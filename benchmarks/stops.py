@@ -131,10 +131,20 @@ def _outside() -> Iterator[Outside]:
         loop.run_until_complete(serve())
         loop.run_forever()
 
-    threading.Thread(target=work, daemon=True).start()
+    async def end() -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     is_ready.wait()
     yield outside
+    asyncio.run_coroutine_threadsafe(end(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 async def _answer_one(

@@ -62,7 +62,8 @@ def _decide(run: Run, action: CallTool, contract: ToolContract | None) -> Decide
     """Return what becomes of the call; a text says why nobody knows whether it happened."""
     step = action.step
     if step is not None and step.status == Step.Status.UNKNOWN:
-        return str((step.response or {}).get("error", ""))
+        review = step.effect_reviews.filter(verdict="").first()
+        return review.why if review else f"The outcome of {step.name} is unknown."
     is_lost = step is not None and step.status == Step.Status.STARTED
     if step is not None and is_lost and (found := recover(step, contract)):
         return found

@@ -26,7 +26,7 @@ def was_sent(step: Step | None) -> bool:
 def ask_what_happened(run: Run, step: Step, why: str) -> EffectReview:
     """Mark a call as unknown, and ask people; whoever wants to know of it is told."""
     step.status, step.finished_at = Step.Status.UNKNOWN, None
-    step.response = {"error": why}
+    step.response = None
     step.save(update_fields=["status", "finished_at", "response"])
     review, is_new = EffectReview.objects.get_or_create(
         run=run, step=step, verdict=EffectReview.Verdict.WAITING, defaults={"why": why[:500]}
