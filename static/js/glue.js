@@ -14,9 +14,9 @@
     setTimeout(() => toast.remove(), toast.dataset.toast === "stay" ? 15000 : 5000);
   };
   toasts.querySelectorAll("[data-toast]").forEach(fade);
-  for (const name of ["htmx:afterSettle", "htmx:oobAfterSwap"]) {
-    toasts.addEventListener(name, () => toasts.querySelectorAll("[data-toast]").forEach(fade));
-  }
+  toasts.addEventListener("htmx:afterSettle", () => toasts.querySelectorAll("[data-toast]").forEach(fade));
+  // What is appended out of band settles without an event of its own; it stands there a moment later.
+  toasts.addEventListener("htmx:oobBeforeSwap", () => setTimeout(() => toasts.querySelectorAll("[data-toast]").forEach(fade)));
   document.body.addEventListener("desk:toast", (event) => show(event.detail.text, event.detail.bad));
 
   document.body.addEventListener("htmx:responseError", (event) => {
