@@ -75,6 +75,11 @@ class Label(models.Model):
                 condition=~Q(completed_at=None),
                 name="label_outcome_completed",
             ),
+            models.Index(
+                fields=["completed_at"],
+                condition=~Q(completed_at=None),
+                name="label_completed",
+            ),
         ]
 
     def __str__(self) -> str:
