@@ -149,7 +149,7 @@ KINDS: tuple[Kind, ...] = (
         _events(
             AgentTool,
             project="agent__project",
-            values=("agent__slug", "agent__name", "name", "level"),
+            values=("agent__slug", "agent__name", "name", "level", "candidate_since"),
             before={"level_before": "level"},
             who="changed_by_id",
         ),

@@ -40,11 +40,14 @@ def tool_line(row: Row, project: Project) -> Line:
     if row["label"] == "delete":
         url = reverse("autonomy:index", args=[project.slug])
         return Line(subject, "tool taken away", Level(row["level"]).label, "", url)
-    did = "tool given" if row["label"] == "insert" else "level"
+    url, level = reverse("autonomy:tool", args=place), Level(row["level"]).label
+    if row["label"] == "insert":
+        return Line(subject, "tool given", "", level, url)
+    if row["level"] == row["level_before"]:
+        did = "a candidate" if row["candidate_since"] else "proven as it is"
+        return Line(subject, did, "", level, url)
     before = Level(row["level_before"]).label if row["level_before"] else ""
-    return Line(
-        subject, did, before, Level(row["level"]).label, reverse("autonomy:tool", args=place)
-    )
+    return Line(subject, "level", before, level, url)
 
 
 def lift_line(row: Row, project: Project) -> Line:

@@ -10,6 +10,7 @@ from agents.tools import http
 from agents.tools.contract import ToolError
 from agents.tools.hosts import HostRules
 from agents.tools.http import Sender
+from agents.tools.http_answers import MAX_ANSWER
 from tests.tool_server import ToolServer, tool_server
 
 PAY = {
@@ -120,7 +121,7 @@ def test_results_are_json_or_text(tmp_path: Path, answer: bytes, result: Any) ->
         assert call(till, PAY, amount=3) == result
 
 
-@pytest.mark.parametrize("answer", [b"\xff\xfe\x00\x01", b"x" * (http.MAX_ANSWER + 1)])
+@pytest.mark.parametrize("answer", [b"\xff\xfe\x00\x01", b"x" * (MAX_ANSWER + 1)])
 def test_write_that_was_done_stays_done_though_its_answer_is_useless(
     tmp_path: Path, answer: bytes
 ) -> None:

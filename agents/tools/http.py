@@ -12,51 +12,25 @@ The `request` of such a contract:
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
-from agents.errors import HostRefusedError, ToolUnavailableError
+from agents.errors import HostRefusedError
 from agents.tools.connections import Attempt, GuardedTransport, unavailable
 from agents.tools.contract import ToolError
 from agents.tools.hosts import HostRules
+from agents.tools.http_answers import MAX_ANSWER, Answer, as_text, result_of, status_text, words_of
 
 MAX_REDIRECTS = 3
-MAX_ANSWER = 1_000_000
-MAX_WORDS = 500
-MAX_WAIT_SECONDS = 3600.0
-# Answers that promise nothing was done: RFC 6585 (429), RFC 8470 (425).
-_NOT_DONE = {425, 429}
-_MAY_REPEAT = {408, 425, 429}
 # What a path segment may hold as it is (RFC 3986, `pchar`).
 _SEGMENT = "!$&'()*+,;=:@"
 _Primitive = str | int | float | bool | None
 _REDIRECTS = {301, 302, 303, 307, 308}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered, read whole.
-
-    Attributes:
-        is_whole: Whether the body fitted; else it is cut.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    is_whole: bool
-
-    @property
-    def is_success(self) -> bool:
-        """Say whether it is a 2xx."""
-        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True)
@@ -90,7 +64,7 @@ def call(
     attempt = Attempt(timeout_seconds)
     prepared = _prepared(request, arguments, effect_key)
     answer = send(sender, prepared, attempt)
-    return _result(sender.what, answer, is_keyed="key" in request, method=prepared.method)
+    return result_of(sender.what, answer, is_keyed="key" in request, method=prepared.method)
 
 
 def look_up(
@@ -107,7 +81,7 @@ def look_up(
     answer = send(sender, prepared, Attempt(timeout_seconds))
     if answer.status in {404, 410}:
         return None
-    return {"result": _result(sender.what, answer, is_keyed=False, method="GET")}
+    return {"result": result_of(sender.what, answer, is_keyed=False, method="GET")}
 
 
 def shown(*, request: dict[str, Any], arguments: dict[str, Any], key: str) -> tuple[str, str]:
@@ -131,7 +105,7 @@ def fetch(*, sender: Sender, url: str, timeout_seconds: float, max_bytes: int) -
     prepared = _Prepared("GET", url_of(url))
     answer = send(sender, prepared, Attempt(timeout_seconds), max_bytes=max_bytes)
     if not answer.is_success:
-        raise ToolError(f"{sender.what} answered {_status(answer.status)}: {_words(answer)}")
+        raise ToolError(f"{sender.what} answered {status_text(answer.status)}: {words_of(answer)}")
     if not answer.is_whole:
         raise ToolError(f"{sender.what} answered with more than {max_bytes:,} bytes.")
     return answer.body
@@ -260,35 +234,31 @@ def _content(body: Any, headers: dict[str, str], *, is_form: bool) -> bytes:
         return b""
     if is_form and isinstance(body, dict):
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return str(httpx2.QueryParams({key: _text(body[key]) for key in body})).encode()
+        return str(httpx2.QueryParams({key: as_text(body[key]) for key in body})).encode()
     headers["Content-Type"] = "application/json"
     return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def _path_text(argument: str, value: Any) -> str:
     """Return a path segment: it may hold anything but be empty or walk up."""
-    text = _text(value)
+    text = as_text(value)
     if text in {"", ".", ".."}:
         raise ToolError(f"{argument}: {text!r} cannot be part of the address.")
     return quote(text, safe=_SEGMENT)
 
 
 def _header_text(argument: str, value: Any) -> str:
-    text = _text(value)
+    text = as_text(value)
     if not (text.isascii() and text.isprintable()):
         raise ToolError(f"{argument}: only printable ASCII can be sent in a header.")
     return text
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _texts(value: Any, join: str | None) -> list[str]:
     """Return the texts that a query names: each item of a list, or all in one."""
     if not isinstance(value, list):
-        return [_text(value)]
-    texts = [_text(each) for each in value]
+        return [as_text(value)]
+    texts = [as_text(each) for each in value]
     return texts if join is None else [join.join(texts)]
 
 
@@ -302,79 +272,3 @@ def url_of(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
         return base.join(text) if base else httpx2.URL(text)
     except httpx2.InvalidURL as error:
         raise HostRefusedError(f"{text[:200]!r} is no address: {error}.") from error
-
-
-def _result(what: str, answer: Answer, *, is_keyed: bool, method: str) -> Any:
-    if answer.is_success:
-        return _success(what, answer, is_read=method in {"GET", "HEAD"})
-    text = f"{what} answered {_status(answer.status)}: {_words(answer)}"
-    retry_after = _retry_after(answer.headers.get("retry-after"))
-    # The Idempotency-Key draft answers 409 while the first attempt is still at work.
-    is_at_work = is_keyed and answer.status == HTTPStatus.CONFLICT and retry_after is not None
-    if answer.status >= 500 or answer.status in _MAY_REPEAT or is_at_work:
-        is_sent = answer.status not in _NOT_DONE
-        raise ToolUnavailableError(text, retry_after, is_sent=is_sent)
-    raise ToolError(text)
-
-
-def _success(what: str, answer: Answer, *, is_read: bool) -> Any:
-    """Return a success's JSON or text; one that cannot be read is still a success of a write."""
-    if not answer.body:
-        return None
-    problem = ""
-    if not answer.is_whole:
-        problem = f"its answer is longer than {MAX_ANSWER:,} bytes"
-    elif answer.headers.get("content-encoding", "identity") != "identity":
-        problem = "its answer is packed, which was not asked for"
-    elif (found := _json_or_text(answer)) is not None:
-        return found["value"]
-    else:
-        problem = "its answer is neither JSON nor text"
-    if is_read:
-        raise ToolError(f"{what} was read, but {problem}.")
-    return {"note": f"{what} did it, but {problem}; the answer was left out."}
-
-
-def _json_or_text(answer: Answer) -> dict[str, Any] | None:
-    try:
-        text = answer.body.decode()
-    except UnicodeDecodeError:
-        return None
-    try:
-        return {"value": json.loads(text)}
-    except (ValueError, RecursionError):
-        return None if "\0" in text else {"value": text}
-
-
-def _words(answer: Answer) -> str:
-    """Return the server's own words about an error, shortened."""
-    found = _json_or_text(answer)
-    value = found["value"] if found else "(no text)"
-    if isinstance(value, dict):
-        for key in ("detail", "message", "error_description", "error", "title", "errors"):
-            if value.get(key):
-                value = value[key]
-                break
-    text = " ".join(_text(value).split())
-    return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
-
-
-def _status(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return the seconds that `Retry-After` asks for, given as seconds or as a date."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return None
-    return min(max(seconds, 0.0), MAX_WAIT_SECONDS) if seconds == seconds else None
