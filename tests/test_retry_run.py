@@ -207,3 +207,15 @@ def test_each_step_of_an_ended_run_can_be_retried_from_its_page() -> None:
     assert f"{base}retry/1/" in page
     assert step_of(run).status == Step.Status.DONE
     assert run.session.status == Session.Status.COMPLETED
+
+
+def test_page_masks_what_the_journal_holds() -> None:
+    asked = ("find_user_id_by_email", {"email": "tia@example.com"})
+    with till() as pay, model_server([asked, pay.call], "Paid.") as server:
+        run = again(start(server, pay))
+        Step.objects.filter(run=run, name=pay.name).update(
+            request={"arguments": {"note": "for tia@example.com"}}
+        )
+    page = engineer_of(run).get(url(run, 1)).content.decode()
+    assert pay.name in page
+    assert "tia@example.com" not in page

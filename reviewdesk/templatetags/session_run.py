@@ -8,16 +8,21 @@ from agents.config import canonical_json
 from agents.models import Step
 from reviewdesk.screens.sessions.standing import Standing
 from reviewdesk.templatetags.desk import pill, status_pill
+from traces.models import Project
+from traces.redaction import masker_for
 
 register = template.Library()
 _MAX_ARGUMENTS = 300
 
 
 @register.filter
-def step_arguments(step: Step) -> str:
-    """Return the arguments that the model asked for as short JSON."""
-    arguments = (step.request or {}).get("arguments")
-    return Truncator(canonical_json(arguments or {})).chars(_MAX_ARGUMENTS)
+def step_arguments(step: Step, project: Project) -> str:
+    """Return the arguments that the model asked for as short JSON, masked as the project asks.
+
+    The journal holds what was really said; the session's page never shows more than its trace.
+    """
+    arguments, _ = masker_for(project).json((step.request or {}).get("arguments") or {})
+    return Truncator(canonical_json(arguments)).chars(_MAX_ARGUMENTS)
 
 
 @register.simple_tag
