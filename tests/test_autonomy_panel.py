@@ -415,6 +415,20 @@ def test_proposals_stand_below_the_matrix_with_who_may_decide():
     assert "60 of 60, yours: another lead decides" in sign_in(lead).get(home_of(tool)).text
 
 
+def test_menu_counts_the_proposals_that_this_lead_may_decide():
+    tool = proven(make_tool())
+    lead = make_user("lead", tool.agent.project)
+    propose(tool, by=lead)
+
+    def counted(client):
+        menu = client.get(home_of(tool)).context["shell"].menu
+        return next(entry.waiting.num for entry in menu if entry.screen.word == "autonomy")
+
+    assert counted(client_as("lead", tool.agent.project)) == 1
+    assert counted(sign_in(lead)) == 0
+    assert counted(client_as("engineer", tool.agent.project)) == 0
+
+
 def test_proposal_page_shows_reason_frozen_evidence_and_who_may_not():
     tool = proven(make_tool())
     proposal = propose(tool)

@@ -135,6 +135,7 @@ def test_shell_takes_as_many_queries_for_many_projects_as_for_one(django_assert_
     client.get("/profile/")
     for _ in range(4):
         add_member(user=user, project=make_project())
-    # Session, user, the profile's own, first membership, projects, calls, releases, stops.
-    with django_assert_num_queries(8):
+    # Session, user, the profile's own, first membership, projects, stops; and what waits: calls,
+    # proposals, releases, incidents.
+    with django_assert_num_queries(10):
         client.get("/profile/")

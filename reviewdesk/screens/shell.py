@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Incident, Release
+from agents.models import Incident, LevelProposal, Release
 from reviewdesk.people.access import membership_of
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
@@ -172,6 +172,11 @@ def waiting_for(membership: Membership) -> dict[str, Waiting]:
     waiting = {}
     if is_allowed(membership.role, Permission.DECIDE_CALLS):
         waiting["approvals"] = _calls_waiting(membership)
+    if is_allowed(membership.role, Permission.RAISE_AUTONOMY):
+        proposals = LevelProposal.objects.filter(
+            agent_tool__agent__project=membership.project, status=LevelProposal.Status.WAITING
+        ).exclude(proposed_by=membership.user)
+        waiting["autonomy"] = Waiting(proposals.count())
     if is_allowed(membership.role, Permission.DECIDE_RELEASES):
         releases = Release.objects.filter(
             agent__project=membership.project, status=Release.Status.WAITING
