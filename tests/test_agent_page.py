@@ -8,15 +8,17 @@ import pytest
 from django.utils import timezone
 
 from agents.config import Limits
-from agents.models import Agent, Budget, Run, Spend
+from agents.incidents import open_incident
+from agents.models import Agent, Budget, KillSwitch, Run, Spend
 from agents.runtime.budget_warnings import warn_of_budgets
 from agents.runtime.loop import advance
 from agents.runtime.start import start_run
+from agents.tools.stops import stop
 from reviewdesk.kpis.agent import runs_of, summary
 from reviewdesk.kpis.definitions import AGENT_KPIS
 from reviewdesk.kpis.estimates import quantile
 from reviewdesk.people.roles import Role
-from tests.factories import client_as
+from tests.factories import client_as, make_user
 from tests.model_server import model_server
 from tests.shop import LOOK, make_shop_agent, make_shop_version
 
@@ -170,3 +172,24 @@ def test_quantile_by_hand():
     assert found.interval.low < 95 < found.interval.high
     assert quantile([1.0] * 30, 0.95, min_n=20).interval is None
     assert quantile([], 0.95, min_n=20).value is None
+
+
+def test_page_says_what_holds_the_agent_now():
+    agent, _ = make_shop_agent()
+    lead = make_user(Role.LEAD, agent.project)
+    stop(
+        scope=KillSwitch.Scope.AGENT,
+        stops=KillSwitch.Stops.WRITES,
+        project=agent.project,
+        agent=agent,
+        tool="",
+        reason="It refunds twice.",
+        by=lead,
+    )
+    open_incident(
+        project=agent.project, title="Refunds twice", severity="major", source="person",
+        agent=agent, by=lead,
+    )  # fmt: skip
+    page = page_of(agent)
+    assert "It refunds twice." in page
+    assert f"/p/{agent.project.slug}/incidents/1/" in page
