@@ -227,5 +227,5 @@ def test_completion_asks_as_much_for_many_sessions_as_for_few(
 ):
     for number in range(6):
         make_label(make_session(project, version_name=f"v{number}"))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         options(client, "version:v")
