@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 import warnings
 from collections.abc import Callable
@@ -37,6 +38,7 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
     crew = hire(num_threads)
     signals.worker_ready.connect(begin)
     worker = app.Worker(
+        hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
         pool="threads",
         concurrency=NUM_HINTS,
         loglevel="WARNING",
