@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -51,8 +52,12 @@ def _be_worker() -> None:
     claim.WORKER_ID = uuid.uuid4().hex
     claim.beat.__defaults__ = claim.leave.__defaults__ = (claim.WORKER_ID,)
     code = 1
-    with contextlib.suppress(Exception):
+    try:
         code = importlib.import_module("reviewdesk.embedded.worker").run_worker()
+    except Exception:  # noqa: BLE001  # the worker's end, in words
+        traceback.print_exc()
+    sys.stderr.write(f"worker {os.getpid()} ended by itself, code {code}\n")
+    sys.stderr.flush()
     os._exit(code)
 
 
@@ -87,13 +92,15 @@ class Workers:
         awake = [each for each in self.living if each not in self.stopped]
         victim = self.random.choice(awake)
         if not self.stopped and self.random.random() < stop_share:
-            os.kill(victim, signal.SIGSTOP)
-            self.stopped[victim] = time.monotonic() + PAST_LEASE_SECONDS
-            self.counts["stops"] += 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGSTOP)
+                self.stopped[victim] = time.monotonic() + PAST_LEASE_SECONDS
+                self.counts["stops"] += 1
             return
-        os.kill(victim, signal.SIGKILL)
-        self.living.remove(victim)
-        self.counts["kills"] += 1
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+            self.living.remove(victim)
+            self.counts["kills"] += 1
 
     def go_on(self, *, all_of_them: bool = False) -> None:
         """Let those go on that were stopped long enough."""
