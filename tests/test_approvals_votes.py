@@ -34,10 +34,12 @@ from agents.runtime.open_calls import wake_decided
 from agents.runtime.reminders import remind_of_waiting
 from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
+from agents.tools.evidence import acted
 from reviewdesk.people.models import User
 from tests.factories import make_user
 from tests.model_server import model_server
 from tests.shop import CANCEL, make_shop_agent
+from traces.models import Session
 
 pytestmark = pytest.mark.django_db
 
@@ -472,3 +474,41 @@ def _at_once(work: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def park_handover(level: Level) -> Run:
+    """Start a run whose only call hands over to a person."""
+    call = ("transfer_to_human_agents", {"summary": "A refund is wanted."})
+    with model_server([call], "Can I help otherwise?") as server:
+        agent, version = make_shop_agent(server.base_url, transfer_to_human_agents=level)
+        run = start_run(agent=agent, version=version, run_input=INPUT)
+        advance(run.pk)
+    return run
+
+
+@pytest.mark.parametrize("decide", [reject_call, respond_call])
+def test_handover_that_was_not_made_is_none(decide: Any) -> None:
+    run = park_handover(Level.APPROVE)
+    approval = run.approvals.get()
+    decide(approval=approval, by=make_user(), message="Ask for the order.", hold=NOT_HELD)
+    finish(approval)
+    run.session.refresh_from_db()
+    assert run.session.status == Session.Status.COMPLETED
+
+
+def test_handover_that_was_only_suggested_is_none_and_one_approved_is() -> None:
+    suggested = park_handover(Level.SUGGEST)
+    suggested.session.refresh_from_db()
+    assert suggested.session.status == Session.Status.COMPLETED
+    approval = park_handover(Level.APPROVE).approvals.get()
+    approve_call(approval=approval, by=make_user(), hold=NOT_HELD)
+    finish(approval)
+    approval.run.session.refresh_from_db()
+    assert approval.run.session.status == Session.Status.HANDED_OVER
+
+
+def test_call_that_a_person_answered_is_no_evidence_of_acting() -> None:
+    approval = park()
+    respond_call(approval=approval, by=make_user(), message="Ask again.", hold=NOT_HELD)
+    finish(approval)
+    assert not acted(approval.run.agent_id, approval.tool).exists()

@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from agents.models import Agent, AgentTool, EvalResult, EvalRun, Release, Step, Version
+from agents.tools.contract import NOT_MADE
 from agents.tools.registry import contracts_named
 
 
@@ -47,7 +48,7 @@ def proven_tools(eval_run: EvalRun | None) -> set[str]:
     clean = [run for test, ids in runs.items() if passed[test] for run in ids]
     steps = Step.objects.filter(
         run__in=clean, kind=Step.Kind.TOOL, status=Step.Status.DONE
-    ).exclude(response__has_key="is_suggestion")
+    ).exclude(response__has_any_keys=NOT_MADE)
     return set(steps.values_list("name", flat=True).distinct())
 
 

@@ -231,7 +231,7 @@ def _after_decision(
             return CallOutcome(Step.Status.WAITING, None, {"level": str(level.level)})
         extra = {"decision": str(decision.status)}
         if decision.status is ToolApproval.Status.RESPONDED:
-            answer = {"result": decision.refusal}
+            answer = {"result": decision.refusal, "is_answer": True}
             return settled(CallResult(answer, {**extra, "answered_by": "person"}))
         if decision.arguments is None:
             return settled(failed(decision.refusal, **extra))

@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.config import canonical_json
 from agents.models import Run, Step
+from agents.tools.contract import NOT_MADE
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Finish:
 
 Action = CallModel | CallTool | TellCustomer | Finish
 _SETTLED = frozenset({Step.Status.DONE, Step.Status.FAILED})
+_MADE_NOTHING = frozenset({"error", "undone", *NOT_MADE})
 
 
 def next_action(run_input: dict[str, Any], steps: Sequence[Step]) -> Action:
@@ -123,12 +125,12 @@ def totals(steps: Sequence[Step]) -> tuple[int, float]:
 
 
 def is_handed_over(run: Run, steps: Sequence[Step], handover_tools: set[str]) -> bool:
-    """Say whether a call that hands over to a person succeeded."""
+    """Say whether a call that hands over to a person was made, and stands."""
     return any(
         step.kind == Step.Kind.TOOL
         and step.name in handover_tools
         and step.status == Step.Status.DONE
-        and "error" not in (step.response or {})
+        and not _MADE_NOTHING & set(step.response or {})
         for step in steps
     )
 

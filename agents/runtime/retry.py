@@ -18,7 +18,7 @@ from agents.runtime.hints import hint_on_commit
 from agents.runtime.journal import Finish, next_action
 from agents.runtime.record import opening_spans, root_span_id, span_of
 from agents.tools.autonomy import database_now
-from agents.tools.contract import ToolContract
+from agents.tools.contract import NOT_MADE, ToolContract
 from agents.tools.registry import contracts_named
 from traces.clean import clean_text
 from traces.recorder import new_span_id, open_session, record_spans
@@ -120,8 +120,8 @@ def _changed_something(step: Step, contract: ToolContract | None) -> bool:
     if step.status == Step.Status.UNKNOWN:
         return True
     response = step.response or {}
-    is_done = step.status == Step.Status.DONE and not response.get("is_suggestion")
-    return is_done and "undone" not in response
+    is_made = step.status == Step.Status.DONE and not any(key in response for key in NOT_MADE)
+    return is_made and "undone" not in response
 
 
 def _open(first: Run, index: int, by: AbstractBaseUser, reason: str, *, num_kept: int) -> Run:

@@ -8,6 +8,9 @@ from typing import Any
 from agents.config import content_hash
 from agents.models import Effect, Tier
 
+# Marks in the response of a step that is done although its call was not made.
+NOT_MADE = ("is_suggestion", "is_answer")
+
 
 class ToolError(Exception):
     """The tool refused or failed, in words for the model; nothing was changed."""

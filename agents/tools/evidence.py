@@ -21,7 +21,7 @@ from agents.models import (
     ToolApproval,
     UndoableCall,
 )
-from agents.tools.contract import ToolContract
+from agents.tools.contract import NOT_MADE, ToolContract
 from agents.tools.registry import contract_for
 from traces.models import Label
 
@@ -267,7 +267,7 @@ def acted(agent_id: int, tool: str) -> QuerySet[Step]:
         kind=Step.Kind.TOOL,
         name=tool,
         status=Step.Status.DONE,
-    ).exclude(response__has_key="is_suggestion")
+    ).exclude(response__has_any_keys=NOT_MADE)
 
 
 def _count(
