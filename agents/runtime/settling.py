@@ -38,6 +38,8 @@ def settle_step(
         outcome.approval.step = step
         outcome.approval.save()
     attributes = attributes_of(step, outcome.attributes)
+    if contract and _was_answered(step, outcome):
+        note_result(run=run, step=step, contract=contract)
     if outcome.status is Step.Status.DONE and outcome.made_with is not None and contract:
         attributes |= _after_success(run, step, outcome, contract, now)
     waited_ns = max(time.time_ns() - step.start_ns - worked_ns, 0)
@@ -45,6 +47,12 @@ def settle_step(
     record_spans(session=run.session, spans=[span])
     note_progress(run)
     count(run, steps=1, tool_calls=1, milliseconds=attempt_ns // 1_000_000)
+
+
+def _was_answered(step: Step, outcome: CallOutcome) -> bool:
+    """Say whether the model reads the tool's own words: of a failed call, too, its error's."""
+    is_made = outcome.made_with is not None or bool(step.effect_key)
+    return is_made and outcome.attributes.get("fallback") != "tool"
 
 
 def worked_before(step: Step) -> int:
@@ -62,7 +70,6 @@ def attributes_of(step: Step, attributes: dict[str, Any]) -> dict[str, Any]:
 def _after_success(
     run: Run, step: Step, outcome: CallOutcome, contract: ToolContract, now: datetime
 ) -> dict[str, Any]:
-    note_result(run=run, step=step, contract=contract)
     if not outcome.is_undoable:
         return {}
     undoable = offer_undo(

@@ -7,9 +7,9 @@ WHY = "its results hold text that strangers wrote"
 
 
 def note_result(*, run: Run, step: Step, contract: ToolContract) -> bool:
-    """Note that a run has read a successful result; say whether that tainted it.
+    """Note that a run has read a tool's result or error; say whether that tainted it.
 
-    Only the first untrusted content is kept. Called inside `fenced`, after the result is stored;
+    Only the first untrusted content is kept. Called inside `fenced`, after that is stored;
     one query where the run becomes tainted, else none.
     """
     if run.taint is not None or not contract.policy.is_untrusted:
