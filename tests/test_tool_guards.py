@@ -311,8 +311,7 @@ def test_who_wants_to_know_is_told_once_that_a_breaker_opened() -> None:
     fail(run, tool, 2)
     assert ask(run, tool, "probe", after=31).is_admitted
     end(run, tool, "probe", Outcome.UNAVAILABLE, after=32)
-    message = Message.objects.get()
-    assert message.event == "breaker_opened"
+    message = Message.objects.get(event="breaker_opened")
     assert message.payload["title"] == ("The circuit breaker of pay opened: 2 failures in a row")
 
 

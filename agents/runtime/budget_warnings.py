@@ -1,10 +1,14 @@
-"""Warnings of budgets that came to 80 or 100 per cent on a day, said once each."""
+"""Warnings of budgets that came to 80 or 100 per cent on a day, said once each.
+
+One that is used up opens an incident too.
+"""
 
 from datetime import UTC
 from typing import Any
 
 from django.db import connection, transaction
 
+from agents.incident_causes import budget_used_up
 from agents.models import Budget, BudgetWarning
 from agents.outbox import tell
 from agents.runtime.spending import TODAY, Use, uses_today
@@ -60,6 +64,8 @@ def _warn(use: Use, percent: int) -> bool:
         },
         key=f"budget:{budget.pk}:{row[0]}:{use.measure}:{percent}",
     )
+    if percent == WARN_PERCENTS[-1]:
+        budget_used_up(budget, day=row[0], limit=use.limit_words)
     return True
 
 

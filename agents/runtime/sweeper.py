@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from agents.golden.runner import settle_finished
+from agents.label_incidents import open_for_labels
 from agents.models import Run, WorkerHeartbeat
 from agents.outbox.send import drop_old_messages
 from agents.retention import keep_only_wanted
@@ -47,6 +48,7 @@ def sweep() -> None:
     lapse_slots()
     settle_undo_windows()
     demote_by_rule()
+    open_for_labels()
     advance_repricings()
     # Without a worker hints would only pile up; one that comes is hinted at within a second.
     if _num_due() and num_live_workers():

@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from agents.errors import AutonomyError
+from agents.incident_causes import breaker_closed, breaker_opened
 from agents.models import ToolGuard, ToolSlot
 from agents.outbox import tell
 from agents.tools.autonomy import database_now
@@ -56,7 +57,8 @@ def note_failure(
 ) -> None:
     """Count an attempt that found the tool away; the guard is locked.
 
-    Stragglers that started before the breaker opened do not make the wait longer.
+    Stragglers that started before the breaker opened do not make the wait longer. One that opens
+    because of this opens an incident too; one that a person opened is that person's to tell of.
     """
     if is_held_open(guard):
         return
@@ -71,12 +73,13 @@ def note_failure(
     guard.save(update_fields=_FIELDS)
     if is_closed and guard.breaker == _Breaker.OPEN:
         _tell(guard, f"{guard.num_failures} failures in a row")
+        breaker_opened(guard)
 
 
 def note_success(guard: ToolGuard, *, is_probe: bool) -> None:
     """Count an attempt that the tool answered; the guard is locked."""
     if guard.breaker == _Breaker.CLOSED or (is_probe and not is_held_open(guard)):
-        _close(guard)
+        _close(guard, "the tool answered again")
 
 
 def open_breaker(*, project: Project, tool: str, reason: str, by: AbstractBaseUser) -> ToolGuard:
@@ -110,11 +113,13 @@ def close_breaker(*, project: Project, tool: str, reason: str, by: AbstractBaseU
         if guard.breaker == _Breaker.CLOSED:
             raise AutonomyError(f"The breaker of {tool} is closed already.")
         ToolSlot.objects.filter(project=project, tool=tool).update(is_probe=False)
-        _close(guard)
+        _close(guard, f"{by} closed it: {reason}")
     return guard
 
 
-def _close(guard: ToolGuard) -> None:
+def _close(guard: ToolGuard, why: str) -> None:
+    if guard.breaker != _Breaker.CLOSED and guard.opened_at:
+        breaker_closed(guard, opened_at=guard.opened_at, why=why)
     guard.breaker, guard.num_failures, guard.num_opened = _Breaker.CLOSED, 0, 0
     guard.opened_at = guard.probe_at = None
     guard.save(update_fields=_FIELDS)
