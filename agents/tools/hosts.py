@@ -20,6 +20,15 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Not of the open internet either, whatever the library of this Python says: protocol assignments
+# and relays, two clouds' services for their own machines, IPv4 inside IPv6, local and documented.
+_NOT_PUBLIC = tuple(
+    ip_network(text)
+    for text in (
+        "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "::/96", "64:ff9b:1::/48",
+        "fec0::/10", "3fff::/20", "5f00::/16",
+    )
+)  # fmt: skip
 # The system's resolver has no time limit of its own: it is asked on a thread and left behind.
 _RESOLVING = ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
 
@@ -126,7 +135,8 @@ def is_public(address: Address) -> bool:
             return is_public(IPv4Address(address.packed[-4:]))
         if address.ipv4_mapped or address.sixtofour or address.teredo:
             return False
-    return address.is_global and not address.is_multicast
+    is_held_back = any(address in network for network in _NOT_PUBLIC)
+    return address.is_global and not address.is_multicast and not is_held_back
 
 
 def split_entry(entry: str) -> tuple[str, int | None]:
