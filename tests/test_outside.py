@@ -1,8 +1,12 @@
 """Calls outside, whatever their kind: dispatch, secrets, time limits, what was turned off."""
 
+import json
 import os
+import sys
 import time
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +50,16 @@ def weather() -> Iterator[ToolContract]:
             raise ToolUnavailableError("later", 5.0, is_sent=False)
         if mood == "broken":
             raise ZeroDivisionError
+        if mood == "tells":
+            raise KeyError(call.secrets["WEATHER_KEY"])
+        if mood == "ends":
+            sys.exit(1)
+        if mood == "deep":
+            return json.loads("[" * 900 + "]" * 900)
+        if mood == "huge":
+            return "x" * 1_000_001
+        if mood == "odd":
+            return {1, 2}
         return {"key": call.effect_key, "echo": [call.secrets["WEATHER_KEY"]], "nul": "a\0b"}
 
     yield contract_for("tell_weather")
@@ -87,6 +101,29 @@ def test_errors_are_masked_and_keep_what_they_say(weather: ToolContract) -> None
     assert (away.value.retry_after, away.value.is_sent) == (5.0, False)
     with pytest.raises(ZeroDivisionError):
         perform(weather, mood="broken")
+
+
+@pytest.mark.usefixtures("_key")
+def test_defect_of_a_function_tells_no_secret_and_ends_no_process(weather: ToolContract) -> None:
+    with pytest.raises(RuntimeError, match=r"KeyError: '\[secret WEATHER_KEY\]'") as caught:
+        perform(weather, mood="tells")
+    assert "sunny-side-up" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(RuntimeError, match="tried to end the process"):
+        perform(weather, mood="ends")
+
+
+@pytest.mark.usefixtures("_key")
+@pytest.mark.parametrize(
+    ("mood", "words"),
+    [("deep", "over 100 levels"), ("huge", "longer than 1,000,000"), ("odd", "no JSON")],
+)
+def test_answer_that_no_journal_can_hold_is_refused_or_left_out(
+    weather: ToolContract, mood: str, words: str
+) -> None:
+    with pytest.raises(ToolError, match=words):
+        perform(weather, mood=mood)
+    done = perform(replace(weather, effect=Effect.UNKEYED, tier=Tier.WRITE_REVERSIBLE), mood=mood)
+    assert words in done["note"]
 
 
 @pytest.mark.usefixtures("_key")

@@ -10,9 +10,11 @@ from typing import Any
 
 from agents.errors import ToolUnavailableError
 from agents.tools.contract import ToolError
+from traces.clean import is_deeper
 
 MAX_ANSWER = 1_000_000
 MAX_WORDS = 500
+MAX_DEPTH = 100
 MAX_WAIT_SECONDS = 3600.0
 # Answers that promise nothing was done: RFC 6585 (429), RFC 8470 (425).
 _NOT_DONE = {425, 429}
@@ -95,7 +97,7 @@ def words_of(answer: Answer) -> str:
             if value.get(key):
                 value = value[key]
                 break
-    text = " ".join(as_text(value).split())
+    text = " ".join(("(no text)" if is_deeper(value, MAX_DEPTH) else as_text(value)).split())
     return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
 
 

@@ -3,6 +3,7 @@
 Called outside any transaction. What comes back is clean JSON in which no secret stands.
 """
 
+import json
 import threading
 import time
 from collections.abc import Mapping
@@ -15,9 +16,10 @@ from agents.errors import ToolSourceError, ToolUnavailableError
 from agents.models import ToolSource
 from agents.tools import http, mcp
 from agents.tools.contract import ToolContract, ToolError, ToolKind
+from agents.tools.http_answers import MAX_ANSWER, MAX_DEPTH
 from agents.tools.secrets import Secrets, read_secrets
 from agents.tools.sources import endpoint_of
-from traces.clean import clean_json
+from traces.clean import clean_json, is_deeper
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ def perform(
             result = _call_source(contract, source, secrets, arguments, effect_key, timeout_seconds)
     except (ToolError, ToolUnavailableError, ToolSourceError) as error:
         raise _masked(error, secrets) from None
-    return secrets.mask(clean_json(result))
+    except Exception as error:
+        if not _tells(error, secrets):
+            raise
+        raise RuntimeError(secrets.mask(f"{type(error).__name__}: {error}")) from None
+    return secrets.mask(clean_json(_kept(contract, result)))
 
 
 def look_up(*, contract: ToolContract, effect_key: str, project_id: int) -> dict[str, Any] | None:
@@ -181,9 +187,45 @@ def _in_time(name: str, function: Any, seconds: float) -> Any:
     thread.join(seconds)
     if thread.is_alive():
         raise ToolUnavailableError(f"{name} did not answer within {seconds:g} s.")
-    if error := outcome.get("error"):
+    error = outcome.get("error")
+    if isinstance(error, SystemExit):
+        raise RuntimeError(f"{name} tried to end the process.")
+    if error:
         raise error
     return outcome["result"]
+
+
+def _kept(contract: ToolContract, result: Any) -> Any:
+    """Return a result that the journal can hold; one that it cannot is still a success of a write.
+
+    Raises:
+        ToolError: It cannot, and nothing but it was asked for.
+    """
+    problem = _why_not_kept(result)
+    if not problem:
+        return result
+    if contract.is_read:
+        raise ToolError(f"{contract.name} was read, but its answer {problem}.")
+    return {"note": f"{contract.name} did it, but its answer {problem}; it was left out."}
+
+
+def _why_not_kept(result: Any) -> str:
+    if is_deeper(result, MAX_DEPTH):
+        return f"is nested over {MAX_DEPTH} levels deep"
+    try:
+        size = len(json.dumps(result, ensure_ascii=False))
+    except (TypeError, ValueError):
+        return "is no JSON"
+    return f"is longer than {MAX_ANSWER:,} characters" if size > MAX_ANSWER else ""
+
+
+def _tells(error: BaseException | None, secrets: Secrets) -> bool:
+    """Say whether a secret stands in what a log would show of an error."""
+    while error is not None:
+        if secrets.mask(str(error)) != str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _masked(error: Exception, secrets: Secrets) -> Exception:
