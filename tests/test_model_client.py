@@ -206,6 +206,15 @@ def test_the_name_in_the_answer_is_kept_for_its_price():
     assert (answer.input_tokens, answer.output_tokens) == (100, 10)
 
 
+def test_arguments_that_are_nested_without_end_are_no_call():
+    deep: dict[str, object] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    with model_server([("look", deep), ("look", {"a": 1})]) as server:
+        calls = ask(server.base_url).tool_calls
+    assert [call.arguments for call in calls] == [None, {"a": 1}]
+
+
 @pytest.mark.slow
 def test_many_calls_at_once_wait_for_no_connection():
     answers = []

@@ -15,10 +15,13 @@ import openai
 from agents.errors import ModelRefusedError, ModelUnavailableError, Usage
 from agents.llm.routing import Endpoint
 from agents.llm.waits import wait_seconds
+from traces.clean import is_deeper
 
 TIMEOUT_SECONDS = 120.0
 CONNECT_SECONDS = 10.0
 MAX_ANSWER_BYTES = 20_000_000
+# Of a call's arguments: what is nested deeper is no call that anybody could read.
+MAX_DEPTH = 100
 # 200 runs in flight, and room for attempts that are being given up.
 _LIMITS = httpx2.Limits(max_connections=400, max_keepalive_connections=256)
 _RETRYABLE_STATUS = {408, 409, 429}
@@ -207,6 +210,8 @@ def _tool_call(function: dict[str, Any], call_id: Any) -> ToolCall:
     try:
         arguments = json.loads(raw)
     except (ValueError, RecursionError):
+        arguments = None
+    if is_deeper(arguments, MAX_DEPTH):
         arguments = None
     return ToolCall(
         id=call_id if isinstance(call_id, str) else "",
