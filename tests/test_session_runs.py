@@ -174,6 +174,14 @@ def test_run_again_takes_the_same_input_and_the_live_version(client, agent):
     assert answer["Location"] == f"/p/shop/sessions/{new.session_id}/"
 
 
+@pytest.mark.parametrize("kind", [Run.Kind.GOLDEN, Run.Kind.CANARY])
+def test_run_without_a_customer_is_not_run_again_as_a_live_one(client, agent, kind):
+    run = finished(agent)
+    Run.objects.update(kind=kind)
+    answer = client.post(f"/p/shop/sessions/{run.session_id}/again/")
+    assert (answer.status_code, Run.objects.count()) == (404, 1)
+
+
 @pytest.mark.parametrize("action", ["continue", "cancel", "again"])
 def test_viewer_cannot_touch_runs(project, agent, action):
     run = finished(agent)

@@ -63,6 +63,9 @@ def cancel(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 def run_again(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     """Start a new run with the same input, of the version that is live now."""
     run = _run(request, slug, pk)
+    if run.kind not in (Run.Kind.LIVE, Run.Kind.REPLAY):
+        # Its customer was never there, and a live run's effects are meant.
+        raise Http404("Only a run for a customer is run again.")
     try:
         new = start_run(
             agent=run.agent,
