@@ -186,6 +186,18 @@ def test_run_now_leads_to_its_session_and_stands_among_the_last_runs():
     assert str(run.session_id) in text_of(client.get(at(schedule)))
 
 
+def test_form_asks_for_a_version_where_none_is_live():
+    agent = make_agent()
+    version, agent.live_version = agent.live_version, None
+    agent.save(update_fields=["live_version"])
+    client = client_as(Role.LEAD, agent.project)
+    answer = client.post(schedules_of(agent.project, "make/"), {**FORM, "agent": agent.pk})
+    assert "has no live version: name the version to run" in text_of(answer)
+    assert not Schedule.objects.exists()
+    named = {**FORM, "agent": agent.pk, "version": version.number}
+    assert client.post(schedules_of(agent.project, "make/"), named).status_code == 303
+
+
 def test_run_now_without_a_live_version_says_so():
     schedule = make_one()
     schedule.agent.live_version = None

@@ -102,6 +102,8 @@ class ScheduleForm(forms.Form):
             cleaned["chosen"] = Version.objects.filter(agent=agent, number=number).first()
             if cleaned["chosen"] is None:
                 self.add_error("version", f"{agent} has no version {number}.")
+        elif agent and agent.live_version is None and "version" not in self.errors:
+            self.add_error("version", f"{agent} has no live version: name the version to run.")
         return cleaned
 
     def times(self) -> Times | None:
