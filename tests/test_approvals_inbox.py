@@ -343,3 +343,16 @@ def test_records_of_the_shop_stay_as_they_are_when_a_call_is_looked_at() -> None
     before = list(ShopRecord.objects.values_list("key", "data"))
     decider(approval).get(url_of(approval))
     assert list(ShopRecord.objects.values_list("key", "data")) == before
+
+
+def test_head_of_the_list_says_that_more_wait_than_it_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = park(CANCEL)
+    park(CANCEL, agent=mine.run.agent)
+    client = decider(mine)
+    assert "2 wait for you · oldest first" in client.get(list_url(mine)).text
+    monkeypatch.setattr("reviewdesk.screens.approvals.inbox.SHOWN", 1)
+    page = client.get(list_url(mine)).text
+    assert "The 1 oldest that wait for you" in page
+    assert "2 wait for you, the oldest" in page

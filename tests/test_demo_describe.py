@@ -58,3 +58,15 @@ def test_a_tool_without_words_of_its_own_is_shown_by_its_arguments() -> None:
     summary = describe_call("get_order_details", {"order_id": "#F1"}, WORLD)
     assert (summary.title, summary.rows) == ("Get order details", (("Order id", "#F1"),))
     assert describe_call("fly", {"to": "moon"}, WORLD).rows == (("To", "moon"),)
+
+
+def test_lists_stand_a_line_each_and_a_tools_own_words_are_not_its_outcome() -> None:
+    arguments = {"item_ids": ["I-1", "I-2"], "deep": {"a": True}, "none": []}
+    summary = describe_call("ship__items", arguments, WORLD, "Ships items.")
+    assert summary.title == "Ship items"
+    assert dict(summary.rows) == {
+        "Item ids": "I-1\nI-2",
+        "Deep": '{"a": true}',
+        "None": "none",
+    }
+    assert (summary.afterwards, summary.about) == ("", "Ships items.")

@@ -1,5 +1,6 @@
 """What a tool call would do, in words for the person who decides it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,7 @@ class CallSummary:
         rows: (label, text) of what it touches; a text may have several lines.
         amount: US dollars that move to (or, negative, from) the customer; None: no money moves.
         afterwards: How things stand once it has run, or empty.
+        about: What the tool says of itself, where nobody described what it leaves behind.
         checks: What the desk looked up about it.
     """
 
@@ -27,6 +29,7 @@ class CallSummary:
     rows: tuple[tuple[str, str], ...]
     amount: Decimal | None = None
     afterwards: str = ""
+    about: str = ""
     checks: tuple[CallCheck, ...] = ()
 
 
@@ -78,8 +81,21 @@ def _plain(name: str, arguments: dict[str, Any], description: str | None) -> Cal
     if description is None:
         own = contracts_named([name], None).get(name)
         description = own.description if own else ""
-    rows = tuple((key.replace("_", " ").capitalize(), str(arguments[key])) for key in arguments)
-    return CallSummary(name.replace("_", " ").capitalize(), rows, None, description)
+    rows = tuple((_in_words(key), _value_text(value)) for key, value in arguments.items())
+    return CallSummary(_in_words(name), rows, about=description)
+
+
+def _in_words(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).capitalize()
+
+
+def _value_text(value: Any) -> str:
+    """Return an argument as a person reads it: plain values a line each, what is nested as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "\n".join(value) or "none"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _cancel(arguments: dict[str, Any], world: World) -> CallSummary:
