@@ -45,7 +45,7 @@ def test_page_shows_use_of_each_limit_as_bar_and_words():
     spend(agent, cost_usd=Decimal("4.1"), runs=12)
     page = client_as(Role.VIEWER, agent.project).get(address(agent)).content.decode()
     assert "Cost: $4.1000 of $5.00, 82 %" in page
-    assert "Runs: 12 runs of 100 runs, 12 %" in page
+    assert "Runs: 12 of 100 runs, 12 %" in page
 
 
 def test_unknown_costs_are_said_and_not_counted_as_nothing():

@@ -60,6 +60,15 @@ def test_list_shows_own_and_imported_tools_and_who_has_them() -> None:
     assert agent.name in page
 
 
+def test_list_names_two_agents_and_counts_the_others() -> None:
+    project, _, client = make_desk()
+    for name in ("one", "two", "three", "four"):
+        make_agent(project, slug=name, name=f"Desk {name}")
+    page = read_page(client, url("tools", project))
+    assert page.count("autonomous</span>") == 2
+    assert "and 2 more" in page
+
+
 def test_list_answers_a_fragment() -> None:
     project, _, client = make_desk()
     page = read_page(client, url("tools", project), headers={"HX-Request": "true"})

@@ -74,7 +74,7 @@ def use_bar(use: Use, name: str = "") -> UseBar:
         width=round(min(use.share, _MOST_SHARE) / _MOST_SHARE * 100, 2),
         limit_x=round(100 / _MOST_SHARE, 2),
         kind=kind,
-        words=f"{use.used_words} of {use.limit_words}, {use.percent} %",
+        words=f"{_bare(use)} of {use.limit_words}, {use.percent} %",
         name=name,
     )
 
@@ -124,6 +124,11 @@ def amount_of(day: DaySpend, measure: str) -> str:
     """Return what was used, with its unit; “at least” where a cost is not all known."""
     words = amount_words(measure, day.amount(measure), exact=True)
     return f"at least {words}" if measure == "cost_usd" and day.num_unpriced else words
+
+
+def _bare(use: Use) -> str:
+    """Return what was used; the unit stands once, at the limit."""
+    return use.used_words if use.measure == "cost_usd" else f"{use.used:,.0f}"
 
 
 def _day(day: date) -> str:

@@ -21,7 +21,10 @@ class ScheduleForm(forms.Form):
 
     name = forms.CharField(label="Name", max_length=120, widget=forms.TextInput(attrs=_OFF))
     agent = forms.ModelChoiceField(
-        label="Agent", queryset=Agent.objects.none(), widget=forms.Select(attrs=_SELECT)
+        label="Agent",
+        queryset=Agent.objects.none(),
+        empty_label="choose one",
+        widget=forms.Select(attrs=_SELECT),
     )
     version = forms.IntegerField(
         label="Version",
