@@ -102,6 +102,7 @@ def test_a_project_without_agents_says_so():
     project = make_project()
     page = client_as("viewer", project).get(f"/p/{project.slug}/autonomy/")
     assert "No agent yet" in page.text
+    assert f"/p/{project.slug}/releases/" in page.text.split("No agent yet")[1]
 
 
 def test_panel_names_all_limits_and_those_that_bind():
@@ -110,7 +111,7 @@ def test_panel_names_all_limits_and_those_that_bind():
     rows = {row.title: row.binds for row in page.context["limits"]}
     assert rows == {
         "Tool's level": False,
-        "Tier write that cannot be undone": True,
+        "Tier: write that cannot be undone": True,
         "Agent's ceiling": False,
         "Untrusted content": False,
         "Incident": False,

@@ -187,6 +187,8 @@ def _limits(cell: Cell, contract: ToolContract) -> list[LimitRow]:
         icon = _LIMIT_ICONS.get(limit.name, TIER_ICONS[contract.tier])
         title = limit.title.removeprefix("the ").removeprefix("a ")
         title = title[:1].upper() + title[1:]
+        if limit.name == "tier":
+            title = f"Tier: {contract.tier.label}"
         note = _taint_note(cell) if limit.name == "taint" else limit.note
         rows.append(LimitRow(icon, title, limit.level, limit.binds, note))
     return rows
