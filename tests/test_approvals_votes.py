@@ -512,3 +512,18 @@ def test_call_that_a_person_answered_is_no_evidence_of_acting() -> None:
     respond_call(approval=approval, by=make_user(), message="Ask again.", hold=NOT_HELD)
     finish(approval)
     assert not acted(approval.run.agent_id, approval.tool).exists()
+
+
+def test_database_takes_back_neither_the_second_person_nor_a_planting() -> None:
+    approval = money()
+    with pytest.raises(IntegrityError, match="neither is taken back"), transaction.atomic():
+        ToolApproval.objects.update(num_needed=1)
+    ToolApproval.objects.update(is_canary=True, canary_why="Wrong card.")
+    with pytest.raises(IntegrityError, match="neither is taken back"), transaction.atomic():
+        ToolApproval.objects.update(is_canary=False)
+    approval.refresh_from_db()
+    approval.pk, approval.step, approval.is_canary = None, None, False
+    approval.status, approval.decided_arguments = "approved", approval.arguments
+    approval.decided_by, approval.decided_at = make_user(), database_now()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        approval.save(force_insert=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from agents.errors import ToolUnavailableError, UndoError
 from agents.models import Agent, Effect, Level, Run, ShopWrite, Tier, UndoableCall
@@ -40,6 +40,16 @@ def act(server: ModelServer) -> tuple[Agent, Run, UndoableCall]:
 
 def address_of(run: Run) -> Any:
     return ShopWrite.objects.filter(run=run, kind="order").order_by("-id")[0].data["address"]
+
+
+@pytest.mark.django_db
+def test_database_settles_an_undo_once() -> None:
+    with model_server([CHANGE], "Done.") as server:
+        _, _, call = act(server)
+    undo_call(call=call, reason="The old one was right.", by=make_user())
+    for status in ("open", "failed", "kept"):
+        with pytest.raises(IntegrityError, match="it is settled once"), transaction.atomic():
+            UndoableCall.objects.update(status=status)
 
 
 @pytest.mark.django_db
