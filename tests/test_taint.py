@@ -1,5 +1,7 @@
 """Content of strangers in a run: what writes afterwards is lowered, in the same turn too."""
 
+from typing import Any
+
 import pytest
 
 from agents.errors import ToolUnavailableError
@@ -55,7 +57,7 @@ def test_result_that_breaks_its_contract_taints_too() -> None:
 def test_fallback_and_trusted_tools_taint_nothing() -> None:
     away = ToolUnavailableError(HOSTILE, is_sent=True)
     fallback = {"result": "no mail"}
-    policy = {"is_untrusted": True, "max_attempts": 1, "fallback": fallback}
+    policy: dict[str, Any] = {"is_untrusted": True, "max_attempts": 1, "fallback": fallback}
     with till(Effect.READ, **policy) as read, till() as pay:
         read.troubles = [("early", away)]
         run = read_then_pay(read, pay)
