@@ -22,6 +22,8 @@ from agents.tools.standing import hold_authority
 WORKER_ID = uuid.uuid4().hex
 LEASE_SECONDS = 10
 ALIVE_SECONDS = 10
+# Columns that advancing a run never reads, and that grow with it.
+UNREAD = ("session__said", "session__said_vector", "session__metadata")
 # Lost so often in a row, a run may be what kills its workers.
 SUSPECT_AFTER = 2
 MAX_SUSPECTS = 4
@@ -112,12 +114,22 @@ def fenced(claim: Claim, *, starts_effect: bool = False) -> Iterator[Run]:
         run = (
             Run.objects.select_for_update(of=("self",))
             .select_related("agent", "version", "session")
+            .defer(*UNREAD)
             .filter(pk=claim.run_id, claim_token=claim.token, status=Run.Status.RUNNING)
             .first()
         )
         if run is None:
             raise _lost(claim)
         yield run
+
+
+def lend_connection() -> None:
+    """Give this thread's connection to the pool while a model or a tool is waited for.
+
+    A process has fewer connections than runs in flight. Inside a transaction it stays.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def check_held(claim: Claim) -> None:

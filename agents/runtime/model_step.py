@@ -16,7 +16,7 @@ from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
 from agents.models import AgentTool, Run, Step
 from agents.runtime.budgets import count
-from agents.runtime.claim import Claim, fenced
+from agents.runtime.claim import Claim, fenced, lend_connection
 from agents.runtime.early import ends_early, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
 from agents.runtime.journal import CallModel, messages_of
@@ -52,6 +52,7 @@ def call_model(claim: Claim, action: CallModel, steps: list[Step], config: Versi
             return False
         tools = offered_tools(run, config)
         step = _begin(run, claim, action, config, tools)
+    lend_connection()
     began = time.monotonic()
     try:
         completion = complete(
