@@ -3,8 +3,9 @@
 Runs of six effects each, in our database and over HTTP, are advanced by three worker processes.
 Every 100 ms one of them, at random, is killed with SIGKILL, or stopped with SIGSTOP until its lease
 is over, and then goes on as if nothing had happened. Twice every message of the broker is thrown
-away, once PostgreSQL is killed. It ends when every run has finished or waits for a person. The
-person looks at the till's ledger, and the runs finish.
+away, once PostgreSQL is killed. It ends when every run has finished, waits for a person, or was
+given up with an incident (a dead letter). The person looks at the till's ledger, retries the dead
+letters, and the runs finish.
 
     python benchmarks/crash.py [--runs 300] [--broker pgmq|redis|amqp] [--every 0.1] [--minutes 20]
 """
@@ -37,7 +38,7 @@ from reviewdesk.environment import CHECKOUT
 
 _CALM_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
-# The shares of all effects at which the broker is emptied and the database killed.
+# How far all must be, by effects or by runs, for the broker to be emptied, the database killed.
 _EMPTIED_AT = (0.25, 0.65)
 _KILLED_AT = 0.45
 _MOVING = "SELECT count(*) FROM agents_run WHERE status IN ('queued', 'running')"
@@ -81,20 +82,26 @@ def main() -> None:
             storm_seconds = round(time.monotonic() - began, 1)
             is_over = _calm(stage)
             before = world.summary()
-            num_decided = world.decide_as_the_ledger_says()
+            num_decided, num_retried = world.decide_as_the_ledger_says()
             is_over = _calm(stage) and is_over
             after = world.summary()
         with stage.home.connect() as connection:
             facts = machine(connection)
         counts = {name: stage.workers.counts[name] for name in ("kills", "stops", "deaths")}
     passed = is_over and after.is_good
-    figures = {"storm_seconds": storm_seconds, **counts, **stage.facts}
-    _print_table(given, figures, before, num_decided, after)
+    figures = {
+        "storm_seconds": storm_seconds,
+        **counts,
+        **stage.facts,
+        "num_decided": num_decided,
+        "num_retried": num_retried,
+    }
+    _print_table(given, figures, before, after)
     print("PASS" if passed else "FAIL")
     print_result(
         "crash", facts, broker=given.broker, runs=given.runs, seed=given.seed,
         every_ms=round(1000 * given.every), **figures, before_people=asdict(before),
-        num_decided=num_decided, after_people=asdict(after), passed=passed,
+        after_people=asdict(after), passed=passed,
     )  # fmt: skip
     sys.exit(0 if passed else 1)
 
@@ -150,12 +157,13 @@ def _storm(stage: Stage, given: argparse.Namespace) -> None:
                 _say(f"{done} of {num_effects} effects, {moving} runs move", stage)
                 if not moving:
                     break
-                if emptied and done >= emptied[0] * num_effects:
+                share = max(done / num_effects, 1 - moving / given.runs)
+                if emptied and share >= emptied[0]:
                     emptied.pop(0)
                     num = stage.shop.empty_broker()
                     stage.facts["emptied"] = stage.facts.get("emptied", 0) + 1
                     _say(f"the broker was emptied of {num} messages", stage)
-                if not is_killed and done >= _KILLED_AT * num_effects:
+                if not is_killed and share >= _KILLED_AT:
                     is_killed = True
                     stage.facts["database_killed"] = 1
                     _kill_database(stage)
@@ -195,14 +203,15 @@ def _say(text: str, stage: Stage) -> None:
 
 
 def _print_table(
-    given: argparse.Namespace, figures: dict[str, Any], before: Any, num_decided: int, after: Any
+    given: argparse.Namespace, figures: dict[str, Any], before: Any, after: Any
 ) -> None:
     print(f"\n{given.runs} runs over {given.broker}, seed {given.seed}: {figures}")
     print(f"recoveries: {after.num_recoveries}, at most {after.most_recoveries} of one run")
     print(f"\n{'runs':<28}{'after the storm':>16}{'after people':>16}")
     for name in before.runs:
         print(f"{name:<28}{before.runs[name]:>16}{after.runs[name]:>16}")
-    print(f"\n{num_decided} calls were looked up in the ledger by a person.\n")
+    print(f"\nby people: {figures['num_decided']} calls looked up in the ledger,", end=" ")
+    print(f"{figures['num_retried']} dead letters retried\n")
     print(f"{'effects':<28}{'wanted':>10}{'once':>10}{'missing':>10}{'doubled':>10}")
     for row in after.tallies:
         print(

@@ -25,6 +25,7 @@ from agents.models import (
     ToolSource,
     Version,
 )
+from agents.runtime.retry import resume_index, retry_from
 from agents.runtime.review import decide_effect
 from agents.runtime.start import start_run
 from reviewdesk.celery import app
@@ -103,7 +104,7 @@ class Summary:
     """How all stands.
 
     Attributes:
-        runs: How many of each end.
+        runs: How many of each end; of one that was retried, its retry's.
         num_recoveries: How often a run was taken back from a lost worker, of all runs.
         most_recoveries: Of one run.
         num_calls: Requests of effects that reached the till.
@@ -145,35 +146,47 @@ class World:
         """Return how all stands now."""
         close_old_connections()
         runs = Run.objects.filter(agent=self.agent)
-        found = list(runs.values_list("status", "failure", "num_recoveries"))
-        ends = Counter(_end(status, failure) for status, failure, _ in found)
+        ends = Counter(
+            _end(*each) for each in runs.filter(retries=None).values_list("status", "failure")
+        )
+        recoveries = list(runs.values_list("num_recoveries", flat=True))
         names = ("finished", "parked: needs review", "dead letter (incident)", "failed", "open")
         return Summary(
             runs={name: ends[name] for name in names},
-            num_recoveries=sum(num for _, _, num in found),
-            most_recoveries=max(num for _, _, num in found),
+            num_recoveries=sum(recoveries),
+            most_recoveries=max(recoveries),
             num_calls=len([each for each in self.till.requests() if each.method != "GET"]),
             tallies=tally(self.plans, effects_done(self.till)),
         )
 
-    def decide_as_the_ledger_says(self) -> int:
-        """Settle each call of unknown outcome as a person with the ledger would; say how many."""
+    def decide_as_the_ledger_says(self) -> tuple[int, int]:
+        """Do what a person with the ledger does; return how many calls and dead letters.
+
+        Each call of unknown outcome happened if the ledger has it. A dead letter is retried: from
+        the call that did not happen, else from where it broke off.
+        """
         close_old_connections()
         person = make_user("support", self.agent.project)
         done = {_place(effect): effect for effect in self.till.effects()}
         waiting = list(EffectReview.objects.filter(verdict="").select_related("step"))
+        not_done = {}
         for review in waiting:
             arguments = review.step.request["arguments"]
             effect = done.get((arguments["run"], arguments["number"]))
-            verdict = EffectReview.Verdict.HAPPENED if effect else EffectReview.Verdict.DID_NOT
+            if effect is None:
+                not_done[review.run_id] = review.step.index
             decide_effect(
                 review=review,
-                verdict=verdict,
+                verdict=(EffectReview.Verdict.HAPPENED if effect else EffectReview.Verdict.DID_NOT),
                 result={"receipt": effect.number} if effect else None,
                 reason="So says the ledger of the till.",
                 by=person,
             )
-        return len(waiting)
+        dead = list(Run.objects.filter(agent=self.agent, failure=Run.Failure.LOST, retries=None))
+        for run in dead:
+            index = not_done.get(run.pk, resume_index(run))
+            retry_from(run=run, index=index, by=person, reason="Its workers were killed.")
+        return len(waiting), len(dead)
 
 
 @contextlib.contextmanager
@@ -219,7 +232,8 @@ def effects_done(till: ToolServer) -> Counter[tuple[str, int]]:
     for effect in till.effects():
         if effect.kind != "idempotent" or not done[_place(effect)]:
             done[_place(effect)] += 1
-    writes = ShopWrite.objects.filter(tool=DATABASE)
+    # A run that was retried begins with a copy of what the first had written.
+    writes = ShopWrite.objects.filter(tool=DATABASE, run__retries=None)
     for address in writes.values_list("data__address__address1", flat=True):
         name, _, number = address.partition(" ")
         done[name, int(number)] += 1

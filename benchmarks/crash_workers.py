@@ -20,7 +20,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HEAVY = ("celery.apps.worker", "celery.concurrency.thread", "kombu.transport.pgmq", "openai")
+HEAVY = (
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.request",
+    "celery.worker.strategy",
+    "kombu.transport.pgmq",
+    "openai.resources.chat.completions",
+)
 PAST_LEASE_SECONDS = 12.0
 
 
@@ -41,6 +50,13 @@ def import_worker() -> None:
     importlib.import_module("django").setup()
     for name in (*HEAVY, "agents.tasks", "reviewdesk.embedded.worker"):
         importlib.import_module(name)
+    # What its first model call would load, at a port that refuses.
+    client = importlib.import_module("agents.llm.client")
+    routing = importlib.import_module("agents.llm.routing")
+    errors = importlib.import_module("agents.errors")
+    endpoint = routing.Endpoint("http://127.0.0.1:9/v1", "none")
+    with contextlib.suppress(errors.ModelError):
+        client.complete(endpoint=endpoint, model="none", messages=[], tools=[], parameters={})
 
 
 def _be_worker() -> None:

@@ -230,7 +230,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        data = self.rfile.read(length)
+        if len(data) < length:
+            # Its sender died in the middle of the request.
+            self.close_connection = True
+            return
         body = json.loads(data) if data else None
         key = self.headers.get("idempotency-key", "")
         first = f"/{self.path.split('/')[1].split('?')[0]}"
