@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from agents.errors import IncidentError
 from agents.models import Agent, Incident, IncidentNote, KillSwitch, Level
 from agents.outbox.entries import tell
+from agents.tools.standing import freeze_authority
 from traces.models import Project, Session
 
 _NUM_SIMILAR = 5
@@ -60,6 +61,9 @@ def open_incident(
     if any(each is not None and each.project_id != project.pk for each in (agent, session)):
         raise IncidentError("The agent and the session of an incident must be of its project.")
     with transaction.atomic(), _recorded(by, f"opened: {title}", "open incident"):
+        # The desk opens its own within transactions that hold rows, and holds nothing back by them.
+        if ceiling and by is not None:
+            freeze_authority()
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         known = Incident.objects.filter(project=project, source=source, source_key=source_key)
         if source_key and (found := known.first()):
@@ -134,7 +138,7 @@ def reopen_incident(*, incident: Incident, reason: str, by: AbstractBaseUser) ->
         IncidentError: It is open, or no reason is given.
     """
     reason = _words(reason, "Say why it is opened again.", 1000)
-    with _locked(incident, by, reason, "reopen incident") as row:
+    with _locked(incident, by, reason, "reopen incident", holds_back=True) as row:
         if row.status == Incident.Status.OPEN:
             raise IncidentError(f"Incident {row.number} is open already.")
         row.status, row.mitigated_at = Incident.Status.OPEN, None
@@ -154,7 +158,8 @@ def change_hold(
         IncidentError: It is so already, the incident is not open, or no reason is given.
     """
     reason = _words(reason, "Say why the incident holds back more or less.", 1000)
-    with _locked(incident, by, reason, "change what an incident holds back") as row:
+    action = "change what an incident holds back"
+    with _locked(incident, by, reason, action, holds_back=True) as row:
         if row.status != Incident.Status.OPEN:
             raise IncidentError(
                 f"Incident {row.number} is {row.get_status_display()} and holds nothing back; "
@@ -236,9 +241,16 @@ def stops_over(incident: Incident) -> QuerySet[KillSwitch]:
 
 @contextmanager
 def _locked(
-    incident: Incident, by: AbstractBaseUser, reason: str, action: str
+    incident: Incident,
+    by: AbstractBaseUser,
+    reason: str,
+    action: str,
+    *,
+    holds_back: bool = False,
 ) -> Iterator[Incident]:
     with transaction.atomic(), _recorded(by, reason, action):
+        if holds_back:
+            freeze_authority()
         yield (
             Incident.objects.select_for_update(of=("self",))
             .select_related("project", "agent")

@@ -3,12 +3,13 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.utils import IntegrityError
 
 from agents import incidents
 from agents.errors import IncidentError
 from agents.models import Incident, KillSwitch, Level, Message, Webhook
+from agents.tools.standing import hold_authority
 from reviewdesk.people.roles import Role
 from tests.factories import make_agent, make_project, make_session, make_user
 
@@ -197,3 +198,31 @@ def test_one_cause_seen_at_once_by_many_opens_one():
     for thread in threads:
         thread.join()
     assert Incident.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["open", "reopen", "hold"])
+def test_incident_that_holds_tools_back_waits_for_effects_that_have_begun(act):
+    by, incident = make_user(), open_one(ceiling=Level.APPROVE, by=make_user())
+    if act == "reopen":
+        incidents.close_incident(incident=incident, note="It was a test.", by=by)
+    acts = {
+        "open": lambda: open_one(incident.project, ceiling=Level.OFF, by=by),
+        "reopen": lambda: incidents.reopen_incident(incident=incident, reason="Again.", by=by),
+        "hold": lambda: incidents.change_hold(
+            incident=incident, ceiling=Level.OFF, reason="Worse.", by=by
+        ),
+    }
+
+    def work():
+        acts[act]()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    with transaction.atomic():
+        hold_authority()
+        thread.start()
+        thread.join(timeout=0.5)
+        assert thread.is_alive()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
