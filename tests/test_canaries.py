@@ -30,6 +30,7 @@ from tests.factories import (
     model_span,
     tool_span,
 )
+from tests.test_api_sessions import Api
 from traces.models import Session, Span
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_planted_call_is_a_real_one_made_wrong_with_its_conversation() -> None:
     assert approval.is_canary
     assert approval.canary_why
     assert approval.arguments != session.metadata["right_arguments"]
-    spans = list(Span.objects.filter(session=session).order_by("start_ns"))
+    spans = list(Span.objects.filter(session=session).order_by("start_ns", "parent_id"))
     assert [span.kind for span in spans] == [
         "agent", "customer", "model", "customer", "model", "tool",
     ]  # fmt: skip
@@ -194,6 +195,18 @@ def test_planted_call_looks_like_any_other_until_it_is_decided() -> None:
         assert "canary" not in page.text.lower()
         assert "golden test" not in page.text.lower()
     assert approval.canary_why not in client.get(url).text
+
+
+def test_api_tells_of_a_planted_call_only_when_it_is_decided() -> None:
+    approval = plant()
+    api = Api(approval.run.project)
+    session, run = f"/api/v1/sessions/{approval.run_id}", f"/api/v1/runs/{approval.run_id}"
+    assert api.get(session).json()["metadata"] == {}
+    assert api.get(run).json()["kind"] == "live"
+    assert "planted" not in api.get(session).text + api.get(run).text
+    reject_call(approval=approval, by=make_user(), message="Wrong.")
+    assert api.get(session).json()["metadata"]["planted"] is True
+    assert api.get(run).json()["kind"] == "canary"
 
 
 @pytest.mark.parametrize(("action", "word"), [("approve", "missed"), ("reject", "caught")])

@@ -60,7 +60,7 @@ def run_json(request: ApiRequest, run: Run) -> dict[str, Any]:
         "session_id": str(run.session_id),
         "agent": run.agent.slug,
         "version": run.version.number,
-        "kind": run.kind,
+        "kind": _kind(run),
         "status": run.status,
         "error": run.error,
         "answer": answer,
@@ -78,6 +78,12 @@ def run_json(request: ApiRequest, run: Run) -> dict[str, Any]:
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
         "url": request.build_absolute_uri(page),
     }
+
+
+def _kind(run: Run) -> str:
+    """Return what a run is for; that its call is planted is told once somebody has decided it."""
+    is_hidden = run.kind == Run.Kind.CANARY and run.status in Run.OPEN
+    return str(Run.Kind.LIVE if is_hidden else run.kind)
 
 
 def _started(

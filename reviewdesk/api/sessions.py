@@ -60,10 +60,16 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
     return JsonResponse(
         {
             **session_json(request, session),
-            "metadata": session.metadata,
+            "metadata": _metadata(session),
             "spans": [span_json(span) for span in spans],
         }
     )
+
+
+def _metadata(session: Session) -> dict[str, Any]:
+    """Return what else is known; that a call is planted is told once somebody has decided it."""
+    is_open = session.status in {Session.Status.RUNNING, Session.Status.WAITING}
+    return {} if is_open and "planted" in session.metadata else session.metadata
 
 
 def _moved(session_id: uuid.UUID) -> JsonResponse:
