@@ -259,6 +259,37 @@ def test_session_that_is_being_written_is_left_for_later() -> None:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
+def test_refresher_waits_for_whoever_makes_a_partition_and_holds_no_spans() -> None:
+    session = received(arriving(1))
+    TotalsDue.objects.create(session_id=session.pk)
+
+    def refresh() -> None:
+        refresh_due()
+        connection.close()
+
+    thread = threading.Thread(target=refresh)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE traces_session IN SHARE ROW EXCLUSIVE MODE")
+        thread.start()
+        wait_until(lambda: _holds_of_who_waits() is not None, 10)
+        assert not [name for name in _holds_of_who_waits() or [] if name.startswith("traces_span")]
+    thread.join(30)
+    assert lag().num_due == 0
+
+
+def _holds_of_who_waits() -> list[str] | None:
+    """Return the tables that are locked by whoever waits for the sessions, None if nobody does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT array(SELECT relation::regclass::text FROM pg_locks AS held "
+            "WHERE held.pid = waits.pid AND granted AND relation IS NOT NULL) "
+            "FROM pg_locks AS waits WHERE NOT granted AND relation = 'traces_session'::regclass"
+        )
+        row = cursor.fetchone()
+    return row and row[0]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_schedulers_thread_refreshes_within_two_seconds() -> None:
     project = make_project()
     stop = threading.Event()

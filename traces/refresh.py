@@ -19,6 +19,13 @@ RESTS_TIMES_AS_LONG = 10
 LONGEST_REST_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
+# What a crash takes back is due again: totals and the rows that ask for them go together, so there
+# is nothing to wait for the disk for. The table's lock comes before that of spans, as with whoever
+# makes a partition: each would wait for the other.
+_BEGIN = """
+SET LOCAL synchronous_commit = off;
+LOCK TABLE traces_session IN ROW EXCLUSIVE MODE;
+"""
 # A session that somebody else is writing is left for the next time, so that nobody waits.
 _LOCK = """
 SELECT id FROM traces_session WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
@@ -133,9 +140,7 @@ def _refresh_batch(due: dict[uuid.UUID, list[int]]) -> int:
 def _refresh(due: dict[uuid.UUID, list[int]]) -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
-            # What a crash takes back is due again: totals and the rows that ask for them go
-            # together, so there is nothing to wait for the disk for.
-            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(_BEGIN)
             cursor.execute(_LOCK, [list(due)])
             locked = [row[0] for row in cursor.fetchall()]
             gone = _gone(due, locked)
