@@ -7,7 +7,7 @@ import pytest
 from django.db import Error, connection
 
 from agents.errors import AlreadyDecidedError, ApprovalError, InvalidArgumentsError
-from agents.models import Effect, EffectReview, Level, Run, Step
+from agents.models import Effect, EffectReview, Level, Run, Step, UndoableCall
 from agents.runtime.approvals import approve_call
 from agents.runtime.loop import advance
 from agents.runtime.review import decide_effect
@@ -49,6 +49,16 @@ def test_call_that_happened_goes_on_with_the_result_and_is_not_made_again() -> N
     assert server.requests[1]["messages"][-1]["content"] == '{"paid":5}'
     span = Span.objects.get(session=run.session, kind="tool")
     assert (span.status, span.attributes["answered_by"]) == ("ok", "person")
+
+
+def test_call_that_happened_at_act_with_undo_may_be_undone() -> None:
+    undo = {"undo_tool": "take_back", "undo_arguments": {"id": "result.id"}}
+    with till(**undo) as pay, model_server([pay.call], "Paid.") as server:
+        review = park(server, pay, Level.ACT_WITH_UNDO)
+        run = decide(review, Verdict.HAPPENED, result={"paid": 5, "id": "p1"})
+    assert UndoableCall.objects.get(run=run).undo_arguments == {"id": "p1"}
+    span = Span.objects.get(session=run.session, kind="tool")
+    assert "undo_until" in span.attributes
 
 
 def test_call_that_did_not_happen_is_tried_again() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +10,23 @@ import pytest
 from django.db import connection
 
 from agents.errors import ClaimLostError, ToolUnavailableError
-from agents.models import Effect, EffectReview, Level, Message, Run, Step, ToolSlot, Webhook
-from agents.runtime.approvals import approve_call
+from agents.models import (
+    Effect,
+    EffectReview,
+    Level,
+    Message,
+    Run,
+    Step,
+    ToolSlot,
+    UndoableCall,
+    Webhook,
+)
+from agents.runtime.approvals import approve_call, edit_call
 from agents.runtime.claim import Claim, claim_due_run
 from agents.runtime.loop import advance, advance_claimed, advance_step
 from agents.runtime.start import request_cancel, start_run
 from agents.tools.contract import ToolError
+from agents.tools.registry import contract_for, forget, register
 from tests.factories import make_user
 from tests.model_server import ModelServer, model_server
 from tests.outside import INPUT, Till, WorkerLostError, lose_worker, make_due, make_payer, till
@@ -193,6 +205,54 @@ def test_worker_lost_in_the_middle_of_a_call(
     assert set(pay.attempts) == {f"{run.pk}:1"}, "every attempt has the same key"
     is_known = has_lookup and when == "late"
     assert len(pay.attempts) == (1 if effect == Effect.UNKEYED or is_known else 2)
+
+
+def test_call_found_by_its_key_was_made_with_what_a_person_edited() -> None:
+    with (
+        till(Effect.KEYED, has_lookup=True) as pay,
+        model_server([pay.call], "Paid.") as server,
+    ):
+        run = again(start(server, pay, Level.APPROVE))
+        approval = run.approvals.get()
+        edit_call(approval=approval, by=make_user(), arguments={"amount": 3}, hold=NOT_HELD)
+        pay.troubles = [("late", WorkerLostError())]
+        make_due(run)
+        crash(run)
+        advance(run.pk)
+    span = Span.objects.get(session=run.session, kind="tool")
+    assert span.attributes["answered_by"] == "lookup"
+    assert span.attributes["executed_arguments"] == {"amount": 3}
+    assert not UndoableCall.objects.exists(), "a person decided about it"
+
+
+@pytest.mark.parametrize(
+    ("level", "is_offered"), [(Level.ACT_WITH_UNDO, True), (Level.AUTONOMOUS, False)]
+)
+def test_call_found_by_its_key_may_be_undone(level: Level, is_offered: bool) -> None:
+    undo = {"undo_tool": "take_back", "undo_arguments": {"amount": "arguments.amount"}}
+    with (
+        till(Effect.KEYED, has_lookup=True, **undo) as pay,
+        model_server([pay.call], "Paid.") as server,
+    ):
+        pay.troubles = [("late", WorkerLostError())]
+        run = start(server, pay, level)
+        crash(run)
+        advance(run.pk)
+    found = UndoableCall.objects.filter(run=run).values_list("undo_arguments", flat=True)
+    assert list(found) == ([{"amount": 5}] if is_offered else [])
+
+
+@pytest.mark.parametrize("level", [Level.AUTONOMOUS, Level.APPROVE])
+def test_tool_that_was_withdrawn_is_refused_before_anything_starts(level: Level) -> None:
+    with till() as pay, model_server([pay.call], "Sorry.") as server:
+        contract = contract_for(pay.name)
+        forget(pay.name)
+        register(replace(contract, withdrawn="bank, which it is of, is turned off"))
+        run = again(start(server, pay, level))
+    step = step_of(run)
+    assert (run.status, step.status, step.effect_key) == ("completed", Step.Status.FAILED, "")
+    assert "cannot be called: bank, which it is of, is turned off" in step.response["error"]
+    assert not run.approvals.exists(), "nobody is asked about it"
 
 
 def test_worker_lost_before_the_call_is_made_counts_as_in_the_middle() -> None:

@@ -102,6 +102,11 @@ def decide_call(
         if action.step:
             void_approval(action.step, f"{action.name} was turned off before the call")
         return settled(_refused(action.name, level))
+    if contract.withdrawn and run.kind not in _OFFLINE:
+        if action.step:
+            void_approval(action.step, f"{action.name} cannot be called: {contract.withdrawn}")
+        problem = f"the tool {action.name} cannot be called: {contract.withdrawn}"
+        return settled(failed(problem))
     if problem := _argument_problem(action, contract):
         return settled(failed(problem, is_invalid_call=True))
     if approval := _approval_of(action.step):
@@ -118,7 +123,8 @@ def ask_ahead(*, run: Run, action: CallTool, contract: ToolContract, now: dateti
     level = level_for_effect(run=run, tool=action.name, now=now, contract=contract)
     tools = config_from_json(run.version.config).tools
     needs_person = level is not None and level.level is Level.APPROVE and action.name in tools
-    if level is None or not needs_person or _argument_problem(action, contract):
+    is_pointless = contract.withdrawn or _argument_problem(action, contract)
+    if level is None or not needs_person or is_pointless:
         return NotYet(0)
     return _ask(run, action, contract, level, now)
 

@@ -23,7 +23,8 @@ from agents.runtime.early import is_stopped
 from agents.runtime.ending import park_run, queue_later
 from agents.runtime.lost_call import LookUp
 from agents.runtime.record import span_of
-from agents.runtime.settling import attributes_of, settle_step, worked_before
+from agents.runtime.settling import attributes_of, happened, settle_step, worked_before
+from agents.runtime.under_way import call_under_way
 from agents.runtime.unknown import ask_what_happened, was_sent
 from agents.tools.autonomy import database_now
 from agents.tools.contract import ToolContract, ToolError
@@ -59,10 +60,11 @@ def carry_out(claim: Claim, step: Step, attempt: Attempt) -> bool:
     began_ns = time.time_ns()
     # Last of all before the call: this worker may have been stopped since its transaction.
     check_held(claim)
-    if stop_for(step.run, attempt.contract):
-        return _stop_short(claim, step, attempt)
-    end = _perform(step, attempt)
-    return _persistently(lambda: _write_end(claim, step, attempt, end, began_ns))
+    with call_under_way(is_read=attempt.contract.is_read) as may_begin:
+        if not may_begin or stop_for(step.run, attempt.contract):
+            return _stop_short(claim, step, attempt)
+        end = _perform(step, attempt)
+        return _persistently(lambda: _write_end(claim, step, attempt, end, began_ns))
 
 
 def find_out(claim: Claim, step: Step, asked: LookUp) -> bool:
@@ -190,11 +192,9 @@ def _write_found(
         elif problems := result_problems(contract, found.get("result")):
             outcome = CallOutcome(Step.Status.FAILED, {"error": bad_result(contract, problems)})
         else:
-            outcome = CallOutcome(
-                Step.Status.DONE,
-                {"result": found.get("result")},
-                {"answered_by": "lookup"},
-                made_with=(row.request or {}).get("arguments") or {},
+            result = found.get("result")
+            outcome = happened(
+                run=run, step=row, contract=contract, result=result, answered_by="lookup"
             )
         settle_step(run=run, step=row, outcome=outcome, contract=contract, began_ns=began_ns)
     return True
@@ -215,7 +215,7 @@ def _after_dumb(
 
 
 def _stop_short(claim: Claim, step: Step, attempt: Attempt) -> bool:
-    """Take the start back: a stop came between it and the call, which was not made."""
+    """Take the start back: a stop, or the worker's end, came between it and the call."""
     with fenced(claim, starts_effect=True) as run:
         row = _started(run, step)
         if row is None:

@@ -12,7 +12,7 @@ from agents.models import EffectReview, Run, Step
 from agents.runtime.calls import CallOutcome
 from agents.runtime.ending import end_run, wake_run
 from agents.runtime.hints import hint_on_commit
-from agents.runtime.settling import settle_step
+from agents.runtime.settling import happened, settle_step
 from agents.tools.autonomy import database_now
 from agents.tools.contract import ToolContract
 from agents.tools.registry import UnknownToolError, contract_for
@@ -82,14 +82,16 @@ def _follow(
 ) -> None:
     verdict, is_open = Verdict(review.verdict), run.status in Run.OPEN
     if verdict is Verdict.HAPPENED:
-        made_with = (step.request or {}).get("arguments") or {}
-        outcome = _as_found(Step.Status.DONE, {"result": review.result}, made_with)
+        outcome = happened(
+            run=run, step=step, contract=contract, result=review.result, answered_by="person"
+        )
         _settle(run, step, outcome, contract)
     elif verdict is Verdict.ABANDONED or not is_open:
         text = f"nobody knows whether it happened; abandoned by {by}: {review.reason}"
         if verdict is Verdict.DID_NOT:
             text = f"it did not happen, says {by}: {review.reason}"
-        _settle(run, step, _as_found(Step.Status.FAILED, {"error": text}), contract)
+        outcome = CallOutcome(Step.Status.FAILED, {"error": text}, {"answered_by": "person"})
+        _settle(run, step, outcome, contract)
         if is_open:
             end_run(run, Run.Status.CANCELLED, error=f"abandoned by {by}: {review.reason}")
         return
@@ -99,12 +101,6 @@ def _follow(
     if run.status == Run.Status.NEEDS_REVIEW:
         wake_run(run)
         hint_on_commit()
-
-
-def _as_found(
-    status: Step.Status, response: dict[str, Any], made_with: dict[str, Any] | None = None
-) -> CallOutcome:
-    return CallOutcome(status, response, {"answered_by": "person"}, made_with=made_with)
 
 
 def _settle(run: Run, step: Step, outcome: CallOutcome, contract: ToolContract | None) -> None:

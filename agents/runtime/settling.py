@@ -1,15 +1,15 @@
-"""Writing what a tool call has come to, with all that follows from it in the same transaction."""
+"""What a tool call has come to: found out late, and written with all that follows from it."""
 
 import time
 from datetime import datetime
 from typing import Any
 
-from agents.models import Run, Step
+from agents.models import Level, Run, Step, ToolApproval
 from agents.runtime.budgets import count
 from agents.runtime.calls import CallOutcome
 from agents.runtime.ending import note_progress
 from agents.runtime.record import span_of
-from agents.tools.autonomy import database_now
+from agents.tools.autonomy import database_now, level_for_effect
 from agents.tools.contract import ToolContract
 from agents.tools.taint import note_result
 from agents.tools.undo import offer_undo
@@ -53,6 +53,41 @@ def _was_answered(step: Step, outcome: CallOutcome) -> bool:
     """Say whether the model reads the tool's own words: of a failed call, too, its error's."""
     is_made = outcome.made_with is not None or bool(step.effect_key)
     return is_made and outcome.attributes.get("fallback") != "tool"
+
+
+def happened(
+    *, run: Run, step: Step, contract: ToolContract | None, result: Any, answered_by: str
+) -> CallOutcome:
+    """Return a call as done of which it was found out later that it happened.
+
+    It was made with what a person decided, where one did, else as it was asked for. Where nobody
+    decided, it may be undone unless the tool is autonomous by now: nobody saw it happen.
+
+    Args:
+        run: Locked.
+        step: The call.
+        contract: Of its tool, or None if that is gone: nothing can be undone then.
+        result: What the call returned.
+        answered_by: Who knows: `lookup` or `person`.
+    """
+    asked = (step.request or {}).get("arguments") or {}
+    used = ToolApproval.objects.filter(step=step, consumed_at__isnull=False).first()
+    made_with = used.decided_arguments if used else None
+    attributes: dict[str, Any] = {"answered_by": answered_by}
+    if made_with is not None and made_with != asked:
+        attributes["executed_arguments"] = made_with
+    return CallOutcome(
+        Step.Status.DONE,
+        {"result": result},
+        attributes,
+        made_with=asked if made_with is None else made_with,
+        is_undoable=used is None and contract is not None and _is_watched(run, contract),
+    )
+
+
+def _is_watched(run: Run, contract: ToolContract) -> bool:
+    level = level_for_effect(run=run, tool=contract.name, now=database_now(), contract=contract)
+    return level is None or level.level is not Level.AUTONOMOUS
 
 
 def worked_before(step: Step) -> int:
