@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from datetime import timedelta
 
 from django.db import IntegrityError, InterfaceError, OperationalError
 
@@ -10,7 +11,7 @@ from agents.config import config_from_json
 from agents.errors import ClaimLostError
 from agents.models import Run, Step
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
-from agents.runtime.ending import end_run, note_progress
+from agents.runtime.ending import end_run, note_progress, queue_later
 from agents.runtime.journal import (
     CallModel,
     CallTool,
@@ -21,6 +22,7 @@ from agents.runtime.journal import (
 from agents.runtime.model_step import call_model
 from agents.runtime.record import new_step, span_of
 from agents.runtime.tool_step import call_tool
+from agents.runtime.under_way import is_ending
 from agents.tools.autonomy import database_now
 from agents.tools.registry import contracts
 from traces.models import Session
@@ -39,7 +41,7 @@ def advance(run_id: uuid.UUID | None = None) -> bool:
 
 
 def advance_claimed(claim: Claim) -> None:
-    """Advance a claimed run until it ends or parks.
+    """Advance a claimed run until it ends or parks, or this worker ends: then others go on.
 
     A lost claim ends the loop without a trace. A database that is away interrupts the run: what
     was begun is rolled back, and the run goes on from its journal when its lease has ended. Any
@@ -47,7 +49,9 @@ def advance_claimed(claim: Claim) -> None:
     """
     try:
         while advance_step(claim):
-            pass
+            if is_ending():
+                _leave_to_others(claim)
+                break
     except ClaimLostError as error:
         _logger.info("%s", error)
     except (InterfaceError, OperationalError) as error:
@@ -65,7 +69,7 @@ def advance_step(claim: Claim) -> bool:
     Raises:
         ClaimLostError: Another worker holds the run now.
     """
-    run = Run.objects.select_related("agent", "version", "session").get(pk=claim.run_id)
+    run = Run.objects.select_related("version").get(pk=claim.run_id)
     steps = list(run.steps.order_by("index"))
     config = config_from_json(run.version.config)
     action = next_action(run.input, steps)
@@ -100,6 +104,11 @@ def _finish(claim: Claim, steps: list[Step]) -> bool:
         status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
         end_run(run, Run.Status.COMPLETED, session_status=status)
     return False
+
+
+def _leave_to_others(claim: Claim) -> None:
+    with fenced(claim) as run:
+        queue_later(run, timedelta(0))
 
 
 def _store_defect(claim: Claim, error: Exception) -> None:

@@ -10,6 +10,7 @@ from agents.models import Run
 from agents.runtime.claim import Claim, claim_due_run, claim_due_runs
 from agents.runtime.hints import send_hint
 from agents.runtime.loop import advance_claimed
+from agents.runtime.under_way import let_begin, wait_for_calls
 from agents.tools.autonomy import database_now
 
 # So many are claimed at once that a burst spreads over several worker processes.
@@ -51,13 +52,21 @@ class Crew:
         if len(claims) == num and _is_more_due():
             send_hint()
 
-    def end(self, seconds: float) -> None:
-        """Claim no more, and wait so long for the runs in progress."""
+    def end(self, seconds: float, *, call_seconds: float = 0.0) -> None:
+        """Claim and begin nothing more, and wait for what is in progress.
+
+        Args:
+            seconds: How long for steps of any kind.
+            call_seconds: How much longer for calls outside that may change something: cut short,
+                one that cannot be repeated would need a person to say what became of it.
+        """
+        let_begin(False)
         deadline = time.monotonic() + seconds
         with self._change:
             self._is_ending = True
             while self._num_busy and (left := deadline - time.monotonic()) > 0:
                 self._change.wait(left)
+        wait_for_calls(call_seconds)
 
     def _work(self, claim: Claim | None) -> None:
         try:
@@ -83,6 +92,7 @@ _crews: list[Crew] = []
 def hire(num_places: int) -> Crew:
     """Give this process a crew; from now on hints are its work."""
     crew = Crew(num_places)
+    let_begin(True)
     _crews[:] = [crew]
     return crew
 

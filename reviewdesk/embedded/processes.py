@@ -10,6 +10,8 @@ from reviewdesk.environment import Environment
 
 NUM_WEB_PROCESSES = 2
 NUM_WEB_THREADS = 8
+# What calls outside may take to end (`reviewdesk.embedded.worker`), and the worker after them.
+WORKER_STOP_SECONDS = 30
 
 
 def preparation() -> Child:
@@ -28,7 +30,7 @@ def children_for(environment: Environment) -> list[Child]:
         servers.append(Child("model server", command, variables, is_needed_to_stop=True))
     return [
         Child("web", _web(environment.port), variables, signal.SIGTERM, stop_seconds=5),
-        Child("worker", _django("worker"), variables, stop_seconds=5),
+        Child("worker", _django("worker"), variables, stop_seconds=WORKER_STOP_SECONDS),
         Child("scheduler", _django("scheduler"), variables),
         *servers,
     ]
