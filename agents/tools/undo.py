@@ -1,5 +1,6 @@
 """Taking back a call that was made at `act_with_undo`, within its window."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,8 @@ MAX_REASON = 1000
 REVIEW_QUEUE = "Made with undo"
 # An attempt that ended no sooner than this after its time limit has ended without a word.
 _MARGIN = timedelta(seconds=30)
+# How long after its window a lost undo is sent again to a tool that stays away.
+_PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -119,20 +122,27 @@ def undo_call(*, call: UndoableCall, reason: str, by: AbstractBaseUser) -> Undoa
         return _undo_inside(call, contract, reason, by)
     claimed = _claim(call, contract, reason, by)
     try:
-        result = perform(
-            contract=contract,
-            arguments=call.undo_arguments,
-            effect_key=claimed.effect_key,
-            project_id=call.run.project_id,
-            timeout_seconds=contract.policy.time_limit_seconds,
-        )
-    except ToolError as error:
-        _settle(claimed, UndoableCall.Status.FAILED, {"error": str(error)}, reason, by)
-        raise UndoError(f"{contract.name} refused: {error}") from error
+        return _carry_out(claimed, reason, by)
     except ToolUnavailableError as error:
         _release(claimed, contract, error, reason, by)
         raise UndoError(f"{contract.name} did not answer: {error}") from error
-    return _settle(claimed, UndoableCall.Status.UNDONE, {"result": result}, reason, by)
+
+
+def finish_lost_undos() -> int:
+    """Bring undos outside to an end whose process was lost in the middle; return how many.
+
+    Where the same key may be sent again it is; a tool that stays away is tried for a day. Else the
+    undo ends as failed and says that nobody knows. Calls tools: not for a sweep, which waits for
+    nobody. One query where nothing was lost.
+    """
+    num = 0
+    begun = UndoableCall.objects.filter(
+        status=UndoableCall.Status.OPEN, undone_at__lte=database_now() - _MARGIN
+    )
+    for call in begun.select_related("run", "undone_by").order_by("undone_at")[:20]:
+        with contextlib.suppress(UndoError):
+            num += _finish(call)
+    return num
 
 
 def settle_undo_windows() -> int:
@@ -172,6 +182,63 @@ def _claim(call: UndoableCall, contract: ToolContract, reason: str, by: Abstract
         row.undone_by_id, row.undone_at, row.reason = by.pk, now, reason
         row.save(update_fields=["undone_by", "undone_at", "reason"])
         return _Undo(row, contract, f"{effect_key_of(row.step)}:undo")
+
+
+def _carry_out(undo: _Undo, reason: str, by: AbstractBaseUser) -> UndoableCall:
+    """Call the undo tool outside, and write what it answers.
+
+    Raises:
+        UndoError: It refused, which is written too.
+        ToolUnavailableError: It did not answer; nothing is written.
+    """
+    contract = undo.contract
+    try:
+        result = perform(
+            contract=contract,
+            arguments=undo.call.undo_arguments,
+            effect_key=undo.effect_key,
+            project_id=undo.call.run.project_id,
+            timeout_seconds=contract.policy.time_limit_seconds,
+        )
+    except ToolError as error:
+        _settle(undo, UndoableCall.Status.FAILED, {"error": str(error)}, reason, by)
+        raise UndoError(f"{contract.name} refused: {error}") from error
+    return _settle(undo, UndoableCall.Status.UNDONE, {"result": result}, reason, by)
+
+
+def _finish(call: UndoableCall) -> bool:
+    """Bring one lost undo to an end; False where it is in progress, or the tool is away."""
+    by, when, now = call.undone_by, call.undone_at, database_now()
+    contract = _contract(call)
+    limit = timedelta(seconds=contract.policy.time_limit_seconds) + _MARGIN
+    if by is None or when is None or now < when + limit:
+        return False
+    undo = _Undo(call, contract, f"{effect_key_of(call.step)}:undo")
+    if contract.effect is Effect.UNKEYED:
+        _settle(
+            undo, UndoableCall.Status.FAILED, {"error": _unknown(contract, when)}, call.reason, by
+        )
+        return True
+    # Whoever moves the time has the undo to itself until the next limit has passed.
+    is_mine = UndoableCall.objects.filter(
+        pk=call.pk, status=UndoableCall.Status.OPEN, undone_at=when
+    ).update(undone_at=now)
+    if not is_mine:
+        return False
+    try:
+        _carry_out(undo, call.reason, by)
+    except ToolUnavailableError as error:
+        if now < call.until + _PATIENCE:
+            return False
+        _settle(undo, UndoableCall.Status.FAILED, {"error": str(error)}, call.reason, by)
+    return True
+
+
+def _unknown(contract: ToolContract, when: datetime) -> str:
+    return (
+        f"Nobody knows whether {contract.name} undid this call at {when:%H:%M} UTC: look there "
+        "before anything else is done."
+    )
 
 
 def _settle(
@@ -236,10 +303,7 @@ def _check_open(row: UndoableCall, contract: ToolContract, now: datetime) -> Non
         if now < when + limit:
             raise UndoError(f"{row.undone_by} is undoing this call just now.")
         if contract.effect is Effect.UNKEYED:
-            raise UndoError(
-                f"Nobody knows whether {contract.name} undid this call at {when:%H:%M} UTC: look "
-                "there before anything else is done."
-            )
+            raise UndoError(_unknown(contract, when))
         return
     if row.status == UndoableCall.Status.UNDONE:
         raise UndoError(f"{row.undone_by} undid this call already, at {when:%H:%M} UTC.")

@@ -16,6 +16,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from agents.runtime.sweeper import keep_house, sweep
 from reviewdesk.embedded.refreshing import refresh_until
 from reviewdesk.embedded.sending import NUM_SENDERS, send_until
+from reviewdesk.embedded.undoing import finish_undos_until
 
 SWEEP_SECONDS = 1.0
 HOUSE_SECONDS = 600.0
@@ -53,9 +54,13 @@ def _parameters() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _beside() -> Iterator[Callable[[], None]]:
-    """Give what starts the threads that refresh totals and send messages; at the end they stop."""
+    """Give what starts the threads beside the sweep, whose work waits; at the end they stop."""
     stop = threading.Event()
-    work = [("refresher", refresh_until), *[("sender", send_until)] * NUM_SENDERS]
+    work = [
+        ("refresher", refresh_until),
+        ("undoer", finish_undos_until),
+        *[("sender", send_until)] * NUM_SENDERS,
+    ]
     threads = [
         threading.Thread(target=target, args=(stop,), name=name, daemon=True)
         for name, target in work
