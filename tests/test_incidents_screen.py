@@ -41,14 +41,17 @@ def test_list_shows_open_ones_first():
     assert (old.number, new.number) == (1, 3)
 
 
-def test_list_can_be_filtered_by_state_severity_and_agent():
+def test_list_can_be_filtered_by_state_severity_agent_and_source():
     agent = make_agent()
-    open_one(agent.project, title="Case A", agent=agent, severity=Incident.Severity.CRITICAL)
+    values = {"severity": Incident.Severity.CRITICAL, "source": Incident.Source.DEAD_LETTER}
+    open_one(agent.project, title="Case A", agent=agent, **values)
     open_one(agent.project, title="Case B")
     client = client_as(Role.VIEWER, agent.project)
     for query, expected in [
         (f"?agent={agent.slug}", ["Case A"]),
         ("?severity=major", ["Case B"]),
+        ("?source=dead_letter", ["Case A"]),
+        ("?source=nonsense", ["Case B", "Case A"]),
         ("?status=closed", []),
         ("?status=nonsense&severity=nonsense&page=x", ["Case B", "Case A"]),
     ]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.models import Step, ToolApproval
+from agents.models import Incident, Step, ToolApproval
 from reviewdesk.kpis.definitions import KPIS, TASK_SUCCESS
 from reviewdesk.kpis.estimates import (
     Change,
@@ -412,12 +412,28 @@ def test_unlabelled_failures_and_disagreements_wait_for_reviewers():
 
 
 @pytest.mark.django_db
+def test_open_incidents_wait_the_newest_three_with_links():
+    project = make_project()
+    for number in range(1, 6):
+        Incident.objects.create(project=project, number=number, title=f"Thing {number}")
+    Incident.objects.filter(number=5).update(status=Incident.Status.MITIGATED)
+    url = f"/p/{project.slug}/overview/"
+    page = client_as(Role.SUPPORT, project).get(url).content.decode()
+    assert "Incident 4 (major): Thing 4" in page
+    assert f'href="/p/{project.slug}/incidents/2/"' in page
+    assert "Thing 1" not in page
+    assert "Thing 5" not in page
+    assert "More open incidents" in page
+    assert "Nothing waits for you." in client_as(Role.VIEWER, project).get(url).content.decode()
+
+
+@pytest.mark.django_db
 def test_page_takes_as_many_queries_for_many_sessions(django_assert_max_num_queries):
     project = make_project()
     client = client_as(Role.LEAD, project)
     make_label(make_session(project, started_at=timezone.now()))
     url = f"/p/{project.slug}/overview/"
-    with django_assert_max_num_queries(20) as few:
+    with django_assert_max_num_queries(21) as few:  # one of them for open incidents
         client.get(url)
     for number in range(12):
         make_label(make_session(project, started_at=timezone.now() - timedelta(days=number)))

@@ -77,13 +77,14 @@ class Chosen:
 
     status: str
     severity: str
+    source: str
     agent: str
     page: int
 
     @property
     def is_filtered(self) -> bool:
         """Say whether less than everything is asked for."""
-        return bool(self.status or self.severity or self.agent)
+        return bool(self.status or self.severity or self.source or self.agent)
 
 
 def incident_for(
@@ -101,10 +102,11 @@ def incident_for(
 def read_chosen(request: HttpRequest) -> Chosen:
     """Return what the address asks for."""
     status, severity = request.GET.get("status", ""), request.GET.get("severity", "")
-    page = request.GET.get("page", "")
+    page, source = request.GET.get("page", ""), request.GET.get("source", "")
     return Chosen(
         status=status if status in Incident.Status.values else "",
         severity=severity if severity in Incident.Severity.values else "",
+        source=source if source in Incident.Source.values else "",
         agent=request.GET.get("agent", "")[:60],
         page=min(int(page), 10_000) if page.isascii() and page.isdecimal() and int(page) else 1,
     )
@@ -127,6 +129,7 @@ def list_context(request: HttpRequest, project: Project) -> dict[str, Any]:
         "older": chosen.page + 1 if len(rows) > PAGE_SIZE else None,
         "newer": chosen.page - 1 if chosen.page > 1 else None,
         "agents": Agent.objects.filter(project=project).order_by("name"),
+        "sources": Incident.Source,
         "severities": Incident.Severity,
         **permissions(request),
     }
@@ -189,6 +192,8 @@ def _filtered(found: QuerySet[Incident], chosen: Chosen) -> QuerySet[Incident]:
         wanted &= Q(status=chosen.status)
     if chosen.severity:
         wanted &= Q(severity=chosen.severity)
+    if chosen.source:
+        wanted &= Q(source=chosen.source)
     if chosen.agent:
         wanted &= Q(agent__slug=chosen.agent)
     return found.filter(wanted).select_related("agent", "owner").order_by(_OPEN_FIRST, "-number")

@@ -7,7 +7,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.models import Release
+from agents.models import Incident, Release
 from reviewdesk.people.models import Membership
 from reviewdesk.people.roles import Permission, is_allowed
 from reviewdesk.screens.approvals.mine import waiting_for_member
@@ -17,6 +17,7 @@ from traces.models import Session
 
 LOOK_BACK = timedelta(days=30)
 MAX_RELEASES = 5
+MAX_INCIDENTS = 3
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,12 @@ class Wait:
 
 
 def waits_for(membership: Membership) -> list[Wait]:
-    """Return what waits for this member. At most five queries."""
+    """Return what waits for this member. At most six queries."""
     waits: list[Wait] = []
     if is_allowed(membership.role, Permission.DECIDE_CALLS):
         waits += _calls(membership)
+    if is_allowed(membership.role, Permission.OPEN_INCIDENTS):
+        waits += _incidents(membership)
     if is_allowed(membership.role, Permission.DECIDE_RELEASES):
         waits += _releases(membership)
     if is_allowed(membership.role, Permission.LABEL):
@@ -60,6 +63,28 @@ def _calls(membership: Membership) -> list[Wait]:
     url = reverse("approvals:index", args=[membership.project.slug])
     text = _count(found["num"], "tool call")
     return [Wait("hand-stop", text, url, found["since"], expires, is_due)]
+
+
+def _incidents(membership: Membership) -> list[Wait]:
+    """Return the newest open incidents, one line each, and how many more there are."""
+    slug, statuses = membership.project.slug, Incident.Status
+    found = list(
+        Incident.objects.filter(project=membership.project_id, status=statuses.OPEN)
+        .order_by("-number")
+        .values_list("number", "title", "opened_at", "severity")[: MAX_INCIDENTS + 1]
+    )
+    waits = [
+        Wait(
+            "urgent",
+            f"Incident {number} ({severity}): {title}",
+            reverse("incidents:incident", args=[slug, number]),
+            opened_at,
+        )
+        for number, title, opened_at, severity in found[:MAX_INCIDENTS]
+    ]
+    if len(found) > MAX_INCIDENTS:
+        waits.append(Wait("urgent", "More open incidents", reverse("incidents:index", args=[slug])))
+    return waits
 
 
 def _releases(membership: Membership) -> list[Wait]:
