@@ -3,7 +3,7 @@
 from django.db.models import Q
 from django.urls import reverse
 
-from agents.models import ToolApproval
+from agents.models import EffectReview, ToolApproval
 from agents.models.approval_rules import PLANTED_PER_WEEK, TWO_PEOPLE_FROM_USD
 from reviewdesk.audit_lines import Line, Row
 from reviewdesk.screens.approvals.inbox import differences
@@ -46,6 +46,14 @@ def vote_line(row: Row, project: Project) -> Line:
     url = reverse("approvals:call", args=[project.slug, row["approval_id"]])
     needed = f"one of {row['approval__num_needed']} people"
     return Line(row["approval__tool"], "agreed to a call", "", needed, url)
+
+
+def review_line(row: Row, project: Project) -> Line:
+    """Tell what a person found out about a call of unknown outcome."""
+    url = reverse("sessions:detail", args=[project.slug, row["run__session_id"]])
+    verdict = EffectReview.Verdict(row["verdict"])
+    before = EffectReview.Verdict.WAITING.label
+    return Line(row["step__name"], "unknown outcome settled", before, verdict.label, url)
 
 
 def rules_line(row: Row, project: Project) -> Line:

@@ -15,6 +15,7 @@ from agents.models import (
     ApprovalVote,
     Budget,
     CeilingLift,
+    EffectReview,
     GoldenTest,
     Incident,
     KillSwitch,
@@ -281,6 +282,21 @@ KINDS: tuple[Kind, ...] = (
             reason="message",
         ),
         decisions.vote_line,
+    ),
+    Kind(
+        "effect_reviews",
+        "Unknown outcomes",
+        "message-question",
+        _events(
+            EffectReview,
+            project="run__project",
+            values=("step__name", "verdict", "run__session_id"),
+            who="decided_by_id",
+            reason="reason",
+            # Before, it is the desk that asks.
+            only=~Q(verdict=EffectReview.Verdict.WAITING),
+        ),
+        decisions.review_line,
     ),
     Kind(
         "decision_rules",

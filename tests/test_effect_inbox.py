@@ -134,3 +134,14 @@ def test_many_cost_as_many_queries_as_one() -> None:
     with CaptureQueriesContext(connection) as many:
         client.get(url_of(review))
     assert len(many) == len(one)
+
+
+def test_audit_trail_tells_what_a_person_found_out() -> None:
+    review = make_review()
+    project, ada = review.run.project, make_user("support", review.run.project, name="Ada")
+    client, url = sign_in(ada), f"/p/{project.slug}/settings/audit/"
+    assert "unknown outcome settled" not in client.get(url).text
+    decide_effect(review=review, verdict="did_not", result=None, reason="The till says so.", by=ada)
+    page = client.get(url).text
+    for words in ("unknown outcome settled", review.step.name, "The till says so."):
+        assert words in page
