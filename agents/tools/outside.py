@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
 
 from agents.errors import ToolSourceError, ToolUnavailableError
 from agents.models import ToolSource
@@ -74,10 +74,12 @@ def perform(
     try:
         if contract.kind is ToolKind.FUNCTION:
             secrets = read_secrets(contract.policy.secrets)
+            _lend_connection()
             result = _call_function(contract, arguments, effect_key, secrets, timeout_seconds)
         else:
             source = _source(contract, project_id)
             secrets = read_secrets(endpoint_of(source).secret_names)
+            _lend_connection()
             result = _call_source(contract, source, secrets, arguments, effect_key, timeout_seconds)
     except (ToolError, ToolUnavailableError, ToolSourceError) as error:
         raise _masked(error, secrets) from None
@@ -159,6 +161,12 @@ def _call_source(
         effect_key=effect_key,
         timeout_seconds=seconds,
     )
+
+
+def _lend_connection() -> None:
+    """Let others have this thread's connection while the tool is waited for."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _source(contract: ToolContract, project_id: int) -> ToolSource:
