@@ -37,10 +37,11 @@ def run_nursery() -> None:
     """Fork a worker per line of standard input, and print its process id."""
     import_worker()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    own = os.getpid()
     while sys.stdin.buffer.raw.read(1):
         child = os.fork()
         if child == 0:
-            _be_worker()
+            _be_worker(own)
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
 
@@ -48,7 +49,7 @@ def run_nursery() -> None:
 def import_worker() -> None:
     """Import all that a worker uses."""
     importlib.import_module("django").setup()
-    for name in (*HEAVY, "agents.tasks", "reviewdesk.embedded.worker"):
+    for name in (*HEAVY, "agents.tasks", "reviewdesk.embedded.death", "reviewdesk.embedded.worker"):
         importlib.import_module(name)
     # What its first model call would load, at a port that refuses.
     client = importlib.import_module("agents.llm.client")
@@ -59,8 +60,10 @@ def import_worker() -> None:
         client.complete(endpoint=endpoint, model="none", messages=[], tools=[], parameters={})
 
 
-def _be_worker() -> None:
+def _be_worker(nursery: int) -> None:
     """Be a worker until the end of the process, under an identity of its own."""
+    death = importlib.import_module("reviewdesk.embedded.death")
+    death.die_with_parent(signal.SIGKILL, parent=nursery)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(0)
     random.seed()
