@@ -214,7 +214,7 @@ def test_running_session_is_followed_without_losing_the_place(page, project):
     page.locator(".desk-chip summary").click()
     page.locator(".desk-chip summary").focus()
     late = model_span("One more thing.", at=9, start_ns=NOON_NS + 9 * SECOND)
-    record_spans(session=session, spans=[late])
+    record_spans(session=session, spans=[late], has_totals_now=True)
     page.get_by_text("One more thing.").wait_for(timeout=8000)
     assert page.locator(".desk-chip").evaluate("chip => chip.open")
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"

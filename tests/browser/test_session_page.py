@@ -246,7 +246,7 @@ def test_timeline_follows_a_running_session(page, project):
     open_session(page, session, "?view=timeline")
     lines = page.locator(".session-timeline [data-row]").count()
     late = model_span("One more thing.", at=60, start_ns=NOON_NS + 60 * SECOND)
-    record_spans(session=session, spans=[late])
+    record_spans(session=session, spans=[late], has_totals_now=True)
     page.get_by_text("One more thing.").wait_for(timeout=8000)
     assert page.locator(".session-timeline [data-row]").count() == lines + 1
     assert page.locator(".session-grid rect").count() > 0
