@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
 from pytest_django import DjangoDbBlocker
 
+from agents.runtime import claim
 from reviewdesk.celery import app
 from tests.factories import audit_tables
 
@@ -20,6 +21,13 @@ from tests.factories import audit_tables
 def pytest_configure() -> None:
     """Make passwords cheap: their cost is Django's business."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def worker_that_holds_nothing() -> None:
+    """Forget the runs that a test before claimed and never let go, as a lost worker does."""
+    claim._held.clear()
+    claim._suspects.clear()
 
 
 @pytest.fixture(scope="session")

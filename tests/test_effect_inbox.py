@@ -1,10 +1,12 @@
 """Calls of unknown outcome in the inbox: three answers, each with how one knows."""
 
+import json
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agents.models import EffectReview, Run, Step
+from agents.models import EffectReview, Run, ShopRecord, Step
 from agents.runtime.review import decide_effect
 from tests.factories import client_as, make_project, make_user, sign_in
 from tests.shop import CANCEL
@@ -59,13 +61,14 @@ def test_page_and_fragment_show_what_was_asked_and_the_three_answers() -> None:
 )
 def test_answer_is_recorded_and_the_run_goes_on_accordingly(verdict: str, status: str) -> None:
     review = make_review()
-    data = {"verdict": verdict, "reason": "I looked at the till.", "result": '{"ok": true}'}
+    order = ShopRecord.objects.get(key="#T1", dataset=review.run.agent.dataset).data
+    data = {"verdict": verdict, "reason": "I looked at the till.", "result": json.dumps(order)}
     client = client_as("support", review.run.project)
     assert client.post(url_of(review, "decide/"), data).status_code == 303
     review.refresh_from_db()
     assert (review.verdict, review.reason) == (verdict, "I looked at the till.")
     assert Run.objects.get(pk=review.run_id).status == status
-    assert review.result == ({"ok": True} if verdict == "happened" else None)
+    assert review.result == (order if verdict == "happened" else None)
 
 
 def test_answer_in_place_says_what_was_said() -> None:

@@ -20,6 +20,7 @@ from tests.factories import (
     customer_span,
     make_label,
     make_live,
+    make_project,
     make_run,
     make_session,
     make_user,
@@ -217,11 +218,7 @@ def test_empty_board_says_what_to_do() -> None:
 
 
 def test_project_without_an_agent_has_a_board_too() -> None:
-    agent, _ = make_shop_agent()
-    project = agent.project
-    agent.tools.all().delete()
-    agent.versions.all().delete()
-    agent.delete()
+    project = make_project()
     response = client_as(Role.VIEWER, project).get(reverse("golden:index", args=[project.slug]))
     assert b"No agent yet" in response.content
 

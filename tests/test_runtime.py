@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -290,16 +289,15 @@ def test_lost_run_goes_on_where_its_journal_ends() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_run_whose_connection_broke_goes_on_and_is_not_called_a_defect() -> None:
-    with model_server([CANCEL], [CANCEL], "Done.", delay_seconds=0.3) as server:
+    with model_server([CANCEL], [CANCEL], "Done.") as server:
         agent, version = make_shop_agent(server.base_url)
         lift_for(agent)
         run = start_run(agent=agent, version=version, run_input=ask())
         claim = claim_due_run(run.pk)
         assert claim
-        breaker = threading.Timer(0.1, _break_connection, [_backend_id()])
-        breaker.start()
-        advance_claimed(claim)
-        breaker.join()
+        with connection.execute_wrapper(_break_at_first_tool_step):
+            advance_claimed(claim)
+        connection.close()
         run.refresh_from_db()
         assert (run.status, run.error) == (Run.Status.RUNNING, "")
         _end_lease(run)
@@ -382,17 +380,16 @@ def test_hostile_text_is_stored_and_told() -> None:
     assert run.steps.get().response["content"] == "a�b � 🎈 <script>"
 
 
-def _backend_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        number: int = cursor.fetchone()[0]
-    return number
-
-
-def _break_connection(backend: int) -> None:
-    """End another connection of the database, as a crash of the server does."""
-    with psycopg.connect(**connection.get_connection_params()) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [backend])
+def _break_at_first_tool_step(
+    execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """End this connection right before a tool's step is written, as a crash of the server does."""
+    if sql.startswith('INSERT INTO "agents_step"') and "tool" in params:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid]
+            )
+    return execute(sql, params, many, context)
 
 
 def _end_lease(run: Run) -> None:

@@ -81,7 +81,7 @@ def test_model_is_told_at_its_next_turn() -> None:
 
 
 @pytest.mark.django_db
-def test_it_is_refused_twice_too_late_and_without_a_reason() -> None:
+def test_it_is_refused_too_late_and_without_a_reason() -> None:
     with model_server([CHANGE], "Done.") as server:
         _, run, call = act(server)
     with pytest.raises(UndoError, match="reason of at least 3"):
@@ -92,7 +92,13 @@ def test_it_is_refused_twice_too_late_and_without_a_reason() -> None:
     assert settle_undo_windows() == 1
     call.refresh_from_db()
     assert call.status == "kept"
-    UndoableCall.objects.update(status="open", until=database_now() + timedelta(hours=1))
+    assert ShopWrite.objects.filter(run=run).count() == 1
+
+
+@pytest.mark.django_db
+def test_call_that_was_undone_is_not_undone_again() -> None:
+    with model_server([CHANGE], "Done.") as server:
+        _, run, call = act(server)
     undo_call(call=call, reason="Wrong.", by=make_user(name="Ada"))
     with pytest.raises(UndoError, match="Ada undid this call already"):
         undo_call(call=call, reason="Wrong.", by=make_user())
