@@ -65,7 +65,7 @@ def compare_sentence(board: Board) -> Sentence:
     kind, icon = "good", "circle-check"
     if own.num_failed:
         kind, icon = ("bad", "circle-x") if is_worse or now is live else ("warn", "alert-triangle")
-    return Sentence(kind, icon, f"{text}.", _detail(board, own))
+    return Sentence(kind, icon, f"{text}.", _detail(board, now))
 
 
 def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
@@ -96,15 +96,20 @@ def _not_run(board: Board, now: Column, live: Column | None, before: Tally | Non
     return Sentence("info", "info-circle", f"{text}.", detail)
 
 
-def _detail(board: Board, own: Tally) -> str:
+def _detail(board: Board, now: Column) -> str:
     words = {Move.BROKEN: "broken", Move.WORSE: "worse", Move.BETTER: "better", Move.NEW: "new"}
     parts = [
         f"{number} {word}"
         for move, word in words.items()
         if (number := sum(row.move is move for row in board.rows))
     ]
-    if own.num_open:
-        parts.append(f"{own.num_open} not judged")
+    unjudged = [cell for cell in _cells(board, now) if not cell.is_judged]
+    # An infrastructure error is somebody's work; a test that waits for its first run is not.
+    num_lost = sum("e" in cell.letters and not cell.is_outdated for cell in unjudged)
+    if num_lost:
+        parts.append(f"{num_lost} not judged: infrastructure error")
+    if len(unjudged) > num_lost:
+        parts.append(f"{len(unjudged) - num_lost} not run")
     return " · ".join(parts)
 
 
