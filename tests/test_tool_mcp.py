@@ -1,7 +1,9 @@
 """MCP servers over stdio and HTTP: good ones, and those that die, hang, babble or change."""
 
+import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,14 @@ def test_call_carries_key_and_secret(tmp_path: Path) -> None:
         "arguments": {"parcel": "P-1", "idempotency_key": "run:3"},
         "secret": "sesame-open-42",
     }
+
+
+def test_thread_may_have_a_running_event_loop() -> None:
+    async def caller() -> Any:
+        return weigh(stdio())
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: asyncio.run(caller())).result() == {"grams": 420}
 
 
 def test_server_sees_nothing_of_the_desks_environment(monkeypatch: pytest.MonkeyPatch) -> None:

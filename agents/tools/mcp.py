@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar
 import anyio
 import httpx2
 import mcp_types as types
+from anyio.from_thread import start_blocking_portal
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -106,8 +107,10 @@ def _talk(
             async with _client(endpoint, secrets, seconds, talk) as client:
                 return await work(client)
 
+    # On a thread of its own: the caller's may have a running event loop, and then takes no second.
     try:
-        return anyio.run(whole)
+        with start_blocking_portal(name=f"mcp {endpoint.name}") as portal:
+            return portal.call(whole)
     except Exception as error:  # noqa: BLE001 task groups wrap what was raised in groups
         raise _judged(_innermost(error), talk, seconds) from None
 
