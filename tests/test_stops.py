@@ -3,6 +3,7 @@
 import threading
 import time
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -11,6 +12,7 @@ from agents.models import KillSwitch, Message, Run, ShopWrite
 from agents.runtime.claim import claim_due_run
 from agents.runtime.loop import advance, advance_step
 from agents.runtime.start import start_run
+from agents.tools import standing
 from agents.tools.autonomy import database_now, level_for_effect
 from agents.tools.registry import contract_for
 from agents.tools.standing import hold_authority
@@ -231,6 +233,20 @@ def test_effects_and_flips_at_once_never_leave_an_effect_after_a_stop() -> None:
             thread.join(timeout=5)
     assert effects
     assert bad == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker_stopped_in_the_middle_of_its_transaction_holds_no_stop_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(standing, "PATIENCE_MS", 200)
+    run, user = make_run(), make_user()
+    with psycopg.connect(**connection.get_connection_params()) as stuck:
+        stuck.execute("SELECT pg_advisory_xact_lock_shared(%s)", [standing.AUTHORITY_LOCK])
+        switch = stop(scope=SCOPE.AGENT, agent=run.agent, reason="Stop it.", by=user)
+        assert stop_for(run, WRITE) == switch
+        with pytest.raises(psycopg.OperationalError):
+            stuck.execute("SELECT 1")
 
 
 def test_authority_of_an_effect_takes_three_queries(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]

@@ -4,12 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from agents.models import KillSwitch, Level, Tier
 from agents.tools.levels import Held, Lift, Standing, Switch
 
 AUTHORITY_LOCK = 0x5245_5644_4155_5448  # "REVDAUTH"
+
+PATIENCE_MS = 3_000
+
+_END_IDLE_HOLDERS = """
+SELECT pg_terminate_backend(held.pid)
+FROM pg_locks held JOIN pg_stat_activity activity USING (pid)
+WHERE held.locktype = 'advisory' AND held.granted AND held.pid <> pg_backend_pid()
+    AND held.classid::bigint = %s AND held.objid::bigint = %s
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND activity.state LIKE 'idle in transaction%%'
+    AND activity.state_change < clock_timestamp() - make_interval(secs => %s / 1000.0)
+"""
 
 _STANDING = """
 SELECT t.id, t.level, t.reason, t.contract_version, t.candidate_since, t.candidate_why,
@@ -48,20 +61,39 @@ def hold_authority() -> None:
     Whoever takes authority away (`freeze_authority`) waits for these transactions, and what
     begins afterwards reads what was taken away. The lock comes before every row's. One query.
     """
-    _lock("pg_advisory_xact_lock_shared")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [AUTHORITY_LOCK])
 
 
 def freeze_authority() -> None:
     """Wait for the effects that have begun, and let none begin until the transaction ends.
 
-    First in every transaction that takes authority away, before any row is locked. One query.
+    First in every transaction that takes authority away, before any row is locked. A worker that
+    was stopped in the middle of its transaction would be waited for without end: after
+    `PATIENCE_MS` the transactions that hold authority and do nothing are ended. What they had
+    begun is rolled back, and goes on from its journal.
     """
-    _lock("pg_advisory_xact_lock")
+    while not _frozen():
+        _end_idle_holders()
 
 
-def _lock(function: str) -> None:
+def _frozen() -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(PATIENCE_MS)])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [AUTHORITY_LOCK])
+            cursor.execute("SELECT set_config('lock_timeout', '0', true)")
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def _end_idle_holders() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [AUTHORITY_LOCK])
+        parameters = [AUTHORITY_LOCK >> 32, AUTHORITY_LOCK & 0xFFFF_FFFF, PATIENCE_MS]
+        cursor.execute(_END_IDLE_HOLDERS, parameters)
 
 
 def _read(where: str, parameters: list[Any]) -> dict[int, Standing]:
