@@ -39,6 +39,7 @@ def note_undo(*, run: Run, call: UndoableCall, by: AbstractBaseUser) -> None:
                 },
             )
         ],
+        has_totals_now=run.finished_at is not None,
     )
     if is_undone:
         step = call.step
