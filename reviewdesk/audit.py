@@ -12,7 +12,8 @@ from datetime import datetime
 from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
-from reviewdesk.audit_kinds import KINDS, Kind
+from reviewdesk.audit_events import Kind
+from reviewdesk.audit_kinds import KINDS
 from reviewdesk.audit_lines import Line
 from reviewdesk.people.models import User
 from traces.models import Project

@@ -1,12 +1,8 @@
 """What the audit trail tells of: one kind per sort of change, each read as one query of values."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import F, Q, QuerySet
 
 from agents.models import (
     Agent,
@@ -36,95 +32,13 @@ from reviewdesk import audit_decisions as decisions
 from reviewdesk import audit_incidents as incidents
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_budgets import budget_line
-from reviewdesk.audit_lines import Line, Row
+from reviewdesk.audit_events import Kind, events
+from reviewdesk.audit_lines import Row
 from reviewdesk.audit_tools import SOURCE_BEFORE, SOURCE_VALUES, contract_line, source_line
 from reviewdesk.people.models import Membership
 from traces.models import ApiKey, Erasure, Label, ModelPrice, Project, TracePolicy
 
-Rows = Callable[[Project], "QuerySet[Any, Row]"]
-
 _CONSEQUENCES = (Release.Status.SUPERSEDED, Release.Status.ROLLED_BACK)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A sort of change.
-
-    Attributes:
-        key: As it stands in addresses.
-        title: As the filter says it.
-        icon: In the sprite.
-        rows: The project's events as dicts with `at`, `event_id`, `who_id`, `given_reason` and
-            what the line needs.
-        line: Makes the line of one of them.
-        is_default: Whether it is shown without being asked for.
-    """
-
-    key: str
-    title: str
-    icon: str
-    rows: Rows
-    line: Callable[[Row, Project], Line]
-    is_default: bool = True
-
-    def why(self, row: Row) -> str:
-        """Return the reason that was given, or an empty string."""
-        return str(row["given_reason"] or "")
-
-
-def _events(
-    model: Any,
-    *,
-    project: str,
-    values: tuple[str, ...],
-    before: Mapping[str, str] | None = None,
-    who: str = "",
-    reason: str = "",
-    only: Q | None = None,
-    also: Q | None = None,
-) -> Rows:
-    """Return how a tracked model's events are read.
-
-    Args:
-        model: The tracked model.
-        project: Path from its event to the project.
-        values: Columns, and columns of related rows, that the line needs.
-        before: Columns of the same row's event before this one, by the name they get.
-        who: Column that holds who did it, for changes made outside of a context.
-        reason: Likewise.
-        only: Which events are told.
-        also: Which are told of every project.
-    """
-    found = model.pgh_event_model.objects
-    meta = F("pgh_context__metadata")
-    user = Cast(KeyTextTransform("user", meta), BigIntegerField())
-    why = KeyTextTransform("reason", meta)
-    earlier = found.filter(
-        pgh_obj_id=OuterRef("pgh_obj_id"), pgh_id__lt=OuterRef("pgh_id")
-    ).order_by("-pgh_id")
-
-    def rows(of: Project) -> "QuerySet[Any, Row]":
-        is_theirs = Q(**{project: of.pk})
-        events = found.filter(is_theirs | also if also else is_theirs)
-        named = {name: Subquery(earlier.values(path)[:1]) for name, path in (before or {}).items()}
-        nothing = Value("", output_field=TextField())
-        events = events.annotate(
-            at=F("pgh_created_at"),
-            event_id=Cast("pgh_id", BigIntegerField()),
-            obj_id=F("pgh_obj_id"),
-            label=F("pgh_label"),
-            who_id=Coalesce(user, F(who), output_field=BigIntegerField()) if who else user,
-            # An empty reason in the context is none, and the row may still hold one.
-            given_reason=Coalesce(why, F(reason) if reason else nothing, output_field=TextField()),
-            **named,
-        )
-        if only is not None:
-            events = events.filter(only)
-        names = ("at", "event_id", "obj_id", "label", "who_id", "given_reason", *values, *named)
-        told: QuerySet[Any, Row] = events.values(*names)
-        return told
-
-    return rows
 
 
 def _versions(of: Project) -> "QuerySet[Any, Row]":
@@ -147,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
         "tools",
         "Tools",
         "adjustments-horizontal",
-        _events(
+        events(
             AgentTool,
             project="agent__project",
             values=("agent__slug", "agent__name", "name", "level", "candidate_since"),
@@ -160,7 +74,7 @@ KINDS: tuple[Kind, ...] = (
         "lifts",
         "Ceilings lifted",
         "shield-lock",
-        _events(
+        events(
             CeilingLift,
             project="agent__project",
             values=("agent__slug", "agent__name", "tier", "level", "expires_at"),
@@ -173,7 +87,7 @@ KINDS: tuple[Kind, ...] = (
         "raises",
         "Raises proposed",
         "trending-up",
-        _events(
+        events(
             LevelProposal,
             project="agent_tool__agent__project",
             values=authority.PROPOSAL_VALUES,
@@ -186,7 +100,7 @@ KINDS: tuple[Kind, ...] = (
         "stops",
         "Stops",
         "player-stop",
-        _events(
+        events(
             KillSwitch,
             project="project",
             values=authority.SWITCH_VALUES,
@@ -200,7 +114,7 @@ KINDS: tuple[Kind, ...] = (
         "undone",
         "Calls undone",
         "arrow-back-up",
-        _events(
+        events(
             UndoableCall,
             project="run__project",
             values=authority.UNDO_VALUES,
@@ -213,7 +127,7 @@ KINDS: tuple[Kind, ...] = (
         "releases",
         "Releases",
         "rocket",
-        _events(
+        events(
             Release,
             project="agent__project",
             values=("agent__name", "version__number", "baseline__number", "status", "kind"),
@@ -227,7 +141,7 @@ KINDS: tuple[Kind, ...] = (
         "agents",
         "Agents",
         "robot",
-        _events(
+        events(
             Agent,
             project="project",
             values=(
@@ -252,7 +166,7 @@ KINDS: tuple[Kind, ...] = (
         "calls",
         "Tool calls",
         "hand-stop",
-        _events(
+        events(
             ToolApproval,
             project="run__project",
             values=(
@@ -274,7 +188,7 @@ KINDS: tuple[Kind, ...] = (
         "votes",
         "One of two people",
         "users",
-        _events(
+        events(
             ApprovalVote,
             project="approval__run__project",
             values=("approval_id", "approval__tool", "approval__num_needed"),
@@ -287,7 +201,7 @@ KINDS: tuple[Kind, ...] = (
         "effect_reviews",
         "Unknown outcomes",
         "message-question",
-        _events(
+        events(
             EffectReview,
             project="run__project",
             values=("step__name", "verdict", "run__session_id"),
@@ -302,7 +216,7 @@ KINDS: tuple[Kind, ...] = (
         "decision_rules",
         "Rules of decision",
         "shield-check",
-        _events(
+        events(
             ApprovalRules,
             project="project",
             values=("two_people_from_usd", "canaries_per_week"),
@@ -318,7 +232,7 @@ KINDS: tuple[Kind, ...] = (
         "golden",
         "Golden tests",
         "test-pipe",
-        _events(
+        events(
             GoldenTest,
             project="agent__project",
             values=("title", "content_hash", "archived_at"),
@@ -332,7 +246,7 @@ KINDS: tuple[Kind, ...] = (
         "members",
         "Members",
         "users",
-        _events(
+        events(
             Membership,
             project="project",
             values=("user__name", "user__email", "role"),
@@ -344,7 +258,7 @@ KINDS: tuple[Kind, ...] = (
         "keys",
         "API keys",
         "key",
-        _events(
+        events(
             ApiKey,
             project="project",
             values=("name", "prefix", "revoked_at"),
@@ -357,7 +271,7 @@ KINDS: tuple[Kind, ...] = (
         "rules",
         "Masking and retention",
         "eye-off",
-        _events(
+        events(
             TracePolicy,
             project="project",
             values=("masking", "keep_days", "keeps_labelled"),
@@ -375,7 +289,7 @@ KINDS: tuple[Kind, ...] = (
         "erasures",
         "Data deleted",
         "trash",
-        _events(
+        events(
             Erasure,
             project="project",
             values=("customer_digest", "num_sessions", "num_spans"),
@@ -388,7 +302,7 @@ KINDS: tuple[Kind, ...] = (
         "prices",
         "Prices",
         "coin",
-        _events(
+        events(
             ModelPrice,
             project="project",
             values=("pattern", "starts_on", "input_usd", "output_usd"),
@@ -400,7 +314,7 @@ KINDS: tuple[Kind, ...] = (
         "budgets",
         "Budgets",
         "report-money",
-        _events(
+        events(
             Budget,
             project="project",
             values=("agent__name", "agent__slug", *(f"max_{each}" for each in Budget.MEASURES)),
@@ -414,7 +328,7 @@ KINDS: tuple[Kind, ...] = (
         "sources",
         "Sources of tools",
         "link",
-        _events(
+        events(
             ToolSource,
             project="project",
             values=SOURCE_VALUES,
@@ -427,7 +341,7 @@ KINDS: tuple[Kind, ...] = (
         "breakers",
         "Circuit breakers",
         "circuit-switch-open",
-        _events(
+        events(
             ToolGuard,
             project="project",
             values=("tool", "breaker", "num_failures", "probe_at", "last_error"),
@@ -439,7 +353,7 @@ KINDS: tuple[Kind, ...] = (
         "contracts",
         "Tool contracts",
         "tool",
-        _events(
+        events(
             ToolDefinition,
             project="project",
             values=("name", "number", "effect", "tier"),
@@ -453,7 +367,7 @@ KINDS: tuple[Kind, ...] = (
         "incidents",
         "Incidents",
         "urgent",
-        _events(
+        events(
             Incident,
             project="project",
             values=incidents.INCIDENT_VALUES,
@@ -465,7 +379,7 @@ KINDS: tuple[Kind, ...] = (
         "schedules",
         "Schedules",
         "calendar",
-        _events(
+        events(
             Schedule,
             project="project",
             values=incidents.SCHEDULE_VALUES,
@@ -477,7 +391,7 @@ KINDS: tuple[Kind, ...] = (
         "webhooks",
         "Webhooks",
         "send",
-        _events(
+        events(
             Webhook,
             project="project",
             values=incidents.WEBHOOK_VALUES,
@@ -489,7 +403,7 @@ KINDS: tuple[Kind, ...] = (
         "labels",
         "Labels",
         "tag",
-        _events(
+        events(
             Label,
             project="session__project",
             values=("session_id", "session__title", "outcome", "completed_at"),
