@@ -5,8 +5,11 @@ from agents.models.approval import ApprovalVote, EffectReview, ToolApproval
 from agents.models.approval_rules import ApprovalRules
 from agents.models.autonomy import Demotion, KillSwitch, LevelProposal, UndoableCall
 from agents.models.budget import Budget, BudgetWarning, Spend
-from agents.models.golden import EvalResult, EvalRun, GoldenTest
+from agents.models.evals import EvalResult, EvalRun
+from agents.models.gate import Gate, GatePolicy
+from agents.models.golden import GoldenTest, GoldenTestVersion, Intent
 from agents.models.incident import Incident, IncidentNote
+from agents.models.judge import Judge, Judgement, JudgeVersion
 from agents.models.outbox import MailSubscription, Message, Webhook
 from agents.models.release import Release
 from agents.models.run import Run, Step, WorkerHeartbeat
@@ -28,9 +31,16 @@ __all__ = [
     "EffectReview",
     "EvalResult",
     "EvalRun",
+    "Gate",
+    "GatePolicy",
     "GoldenTest",
+    "GoldenTestVersion",
     "Incident",
     "IncidentNote",
+    "Intent",
+    "Judge",
+    "JudgeVersion",
+    "Judgement",
     "KillSwitch",
     "Level",
     "LevelProposal",

@@ -6,7 +6,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from agents.models.agent import Agent
-from agents.models.golden import EvalRun
+from agents.models.evals import EvalRun
+from agents.models.gate import Gate
 from agents.models.version import Version
 
 
@@ -46,6 +47,7 @@ class Release(models.Model):
     eval_run = models.ForeignKey(
         EvalRun, models.PROTECT, null=True, blank=True, related_name="releases"
     )
+    gate = models.ForeignKey(Gate, models.PROTECT, null=True, blank=True, related_name="releases")
     evidence_hash = models.CharField(max_length=64, blank=True)
     evidence_note = models.CharField(
         max_length=300, blank=True, help_text="Why there is no eval run, where there is none."

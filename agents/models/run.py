@@ -62,6 +62,11 @@ class Run(models.Model):
     fixtures = models.JSONField(
         default=list, blank=True, help_text="Recorded tool results that answer instead of the tool."
     )
+    play = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Of a golden test: {on_missing, rules, customer}; null: as a live run.",
+    )
     error = models.TextField(blank=True)
     failure = models.CharField(max_length=20, choices=Failure, blank=True, default=Failure.NONE)
     started_by = models.ForeignKey(
@@ -76,6 +81,9 @@ class Run(models.Model):
     num_recoveries = models.PositiveIntegerField(default=0)
     num_lost_in_row = models.PositiveIntegerField(
         default=0, db_default=0, help_text="Recoveries since a step was last done."
+    )
+    lost_since = models.DateTimeField(
+        null=True, blank=True, help_text="When the first of those workers was lost."
     )
     num_retries = models.PositiveIntegerField(default=0, help_text="Of the current step.")
     parked_for = models.CharField(max_length=20, choices=Parked, blank=True, default=Parked.NOT)
