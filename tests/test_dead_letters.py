@@ -1,6 +1,9 @@
 """Runs whose worker is lost again and again at the same place: given up, with an incident."""
 
+from datetime import timedelta
+
 import pytest
+from django.db.models import F
 
 from agents.models import Effect, Incident, Message, Run, Webhook
 from agents.runtime.claim import claim_due_run
@@ -24,6 +27,7 @@ def given_up() -> Run:
     for _ in range(MAX_RECOVERIES + 1):
         assert claim_due_run(run.pk)
         lose_worker(run)
+    Run.objects.filter(pk=run.pk).update(lost_since=F("lost_since") - timedelta(minutes=1))
     advance(run.pk)
     run.refresh_from_db()
     return run
@@ -40,6 +44,18 @@ def test_run_lost_five_times_goes_on_and_the_sixth_time_is_given_up() -> None:
     assert (run.status, run.num_recoveries) == (Run.Status.COMPLETED, MAX_RECOVERIES)
     assert run.num_lost_in_row == 0
     assert given_up().failure == Run.Failure.LOST
+
+
+def test_run_lost_six_times_within_a_minute_is_tried_again() -> None:
+    with model_server([LOOK], "Pending.") as server:
+        agent, version = make_shop_agent(server.base_url)
+        run = start_run(agent=agent, version=version, run_input=INPUT)
+        for _ in range(MAX_RECOVERIES + 1):
+            assert claim_due_run(run.pk)
+            lose_worker(run)
+        advance(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.lost_since) == (Run.Status.COMPLETED, None)
 
 
 def test_recoveries_count_only_until_a_step_is_done() -> None:

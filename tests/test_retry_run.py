@@ -1,5 +1,7 @@
 """Retrying a run from a step: what is copied, what is done anew, and what people are told."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -94,7 +96,9 @@ def test_run_that_was_lost_too_often_is_helped_back() -> None:
     with model_server([LOOK], "Pending.") as server:
         agent, version = make_shop_agent(server.base_url)
         run = start_run(agent=agent, version=version, run_input=INPUT)
-        Run.objects.filter(pk=run.pk).update(num_lost_in_row=6)
+        Run.objects.filter(pk=run.pk).update(
+            num_lost_in_row=6, lost_since=run.created_at - timedelta(hours=1)
+        )
         advance(run.pk)
         run.refresh_from_db()
         assert run.failure == Run.Failure.LOST

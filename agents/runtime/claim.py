@@ -222,7 +222,8 @@ def take_back_lost_runs() -> int:
             """
             UPDATE agents_run SET status = 'queued', next_at = clock_timestamp(), claimed_by = '',
                 lease_until = NULL, num_recoveries = num_recoveries + 1,
-                num_lost_in_row = num_lost_in_row + 1
+                num_lost_in_row = num_lost_in_row + 1,
+                lost_since = coalesce(lost_since, clock_timestamp())
             WHERE id IN (
                 SELECT id FROM agents_run
                 WHERE status = 'running' AND lease_until < clock_timestamp()
@@ -244,10 +245,12 @@ def _give_back(worker_id: str, *, is_recovery: bool) -> int:
             """
             UPDATE agents_run SET status = 'queued', next_at = clock_timestamp(), claimed_by = '',
                 lease_until = NULL, num_recoveries = num_recoveries + %s,
-                num_lost_in_row = num_lost_in_row + %s
+                num_lost_in_row = num_lost_in_row + %s,
+                lost_since = CASE WHEN %s THEN coalesce(lost_since, clock_timestamp())
+                    ELSE lost_since END
             WHERE status = 'running' AND claimed_by = %s
             """,
-            [int(is_recovery), int(is_recovery), worker_id],
+            [int(is_recovery), int(is_recovery), is_recovery, worker_id],
         )
         count: int = cursor.rowcount
     return count

@@ -1,12 +1,24 @@
 """Dead letters: runs whose worker was lost again and again at the same place."""
 
+from datetime import timedelta
+
 from agents.incidents import open_incident
 from agents.models import Incident, Run
 from agents.outbox import tell
 from agents.runtime.ending import end_run
+from agents.tools.autonomy import database_now
 
 MAX_RECOVERIES = 5
 """How often in a row a run is taken back from a lost worker without a step being done."""
+MIN_SECONDS = 60
+"""A machine that starts and fails again and again in seconds says nothing about its runs."""
+
+
+def is_dead(run: Run) -> bool:
+    """Say whether a run was lost too often, over too long, to be tried again."""
+    if run.num_lost_in_row <= MAX_RECOVERIES or run.lost_since is None:
+        return False
+    return database_now() - run.lost_since >= timedelta(seconds=MIN_SECONDS)
 
 
 def end_as_dead(run: Run) -> None:

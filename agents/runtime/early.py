@@ -3,7 +3,7 @@
 from agents.config import VersionConfig
 from agents.models import Run, Step
 from agents.runtime.budgets import count, day_limit_passed, run_limit_passed
-from agents.runtime.dead import MAX_RECOVERIES, end_as_dead
+from agents.runtime.dead import end_as_dead, is_dead
 from agents.runtime.ending import end_run, park_run
 from agents.runtime.journal import Action
 from agents.tools.contract import ToolContract
@@ -14,7 +14,7 @@ def ends_early(run: Run, steps: list[Step], config: VersionConfig, action: Actio
     """End the run where it was cancelled, lost too often, or is over a limit; say if so."""
     if run.cancel_requested_at:
         end_run(run, Run.Status.CANCELLED, error=run.error)
-    elif run.num_lost_in_row > MAX_RECOVERIES:
+    elif is_dead(run):
         end_as_dead(run)
     elif text := run_limit_passed(run, steps, config, action) or day_limit_passed(run):
         end_run(run, Run.Status.OVER_BUDGET, failure=Run.Failure.LIMIT, error=text)

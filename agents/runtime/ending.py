@@ -117,8 +117,8 @@ def retry_later(run: Run, delay: timedelta) -> None:
 def note_progress(run: Run) -> None:
     """Forget the recoveries in a row: a step was done."""
     if run.num_lost_in_row:
-        run.num_lost_in_row = 0
-        run.save(update_fields=["num_lost_in_row"])
+        run.num_lost_in_row, run.lost_since = 0, None
+        run.save(update_fields=["num_lost_in_row", "lost_since"])
         clear_suspicion(run.pk)
 
 
