@@ -29,6 +29,9 @@ class Permission(StrEnum):
     PROMOTE = "promote sessions to golden tests and edit them"
     SHARE_VIEWS = "share saved views, rename and delete queues"
     RUN_GOLDEN = "run golden tests"
+    EDIT_JUDGES = "write judges and ask them"
+    PROPOSE_GATE = "propose the gate's thresholds"
+    DECIDE_GATE = "approve the gate's thresholds of another person"
     WRITE_VERSIONS = "write versions and request their release"
     DECIDE_RELEASES = "approve or refuse releases, roll back"
     RAISE_AUTONOMY = "grant a raise of another person, lift a ceiling, lift a stop"
@@ -54,6 +57,9 @@ ALLOWED: dict[Permission, frozenset[Role]] = {
     Permission.PROMOTE: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.SHARE_VIEWS: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.RUN_GOLDEN: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.EDIT_JUDGES: frozenset({Role.REVIEWER, Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.PROPOSE_GATE: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
+    Permission.DECIDE_GATE: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.WRITE_VERSIONS: frozenset({Role.ENGINEER, Role.LEAD, Role.ADMIN}),
     Permission.DECIDE_RELEASES: frozenset({Role.LEAD, Role.ADMIN}),
     Permission.RAISE_AUTONOMY: frozenset({Role.LEAD, Role.ADMIN}),
