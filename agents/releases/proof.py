@@ -15,6 +15,7 @@ class Move(StrEnum):
     BROKEN = "broken"
     WORSE = "worse"
     BETTER = "better"
+    FLAKY = "flaky"
     SAME = "same"
     NEW = "new"
 
@@ -63,7 +64,7 @@ class TestMove:
         return self.now.num_failed > 0
 
 
-_ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.NEW, Move.SAME)
+_ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.FLAKY, Move.NEW, Move.SAME)
 
 
 def last_finished(version: Version) -> EvalRun | None:
@@ -91,16 +92,28 @@ def compare(now: Iterable[TestCounts], before: dict[str, TestCounts]) -> tuple[T
     return tuple(sorted(moves, key=lambda move: (_ORDER.index(move.move), move.now.slug)))
 
 
-def _move(now: TestCounts, before: TestCounts | None) -> Move:
-    if before is None or not now.num_judged:
+def move_of(*, now: tuple[int, int], before: tuple[int, int] | None) -> Move:
+    """Return what moved, from repeats that passed and repeats that were judged.
+
+    A test that passes only at times on both sides is flaky: which way it went says little.
+    """
+    if before is None or not before[1] or not now[1]:
         return Move.NEW
-    share = now.num_passed / now.num_judged
-    share_before = before.num_passed / before.num_judged
+    share, share_before = now[0] / now[1], before[0] / before[1]
+    if 0 < share < 1 and 0 < share_before < 1:
+        return Move.FLAKY
     if share_before == 1 and share == 0:
         return Move.BROKEN
     if share == share_before:
         return Move.SAME
     return Move.BETTER if share > share_before else Move.WORSE
+
+
+def _move(now: TestCounts, before: TestCounts | None) -> Move:
+    return move_of(
+        now=(now.num_passed, now.num_judged),
+        before=(before.num_passed, before.num_judged) if before else None,
+    )
 
 
 def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
