@@ -48,7 +48,7 @@ def make_test(agent: Agent, **overrides: Any) -> GoldenTest:
         "reason": "It happened.",
         **overrides,
     }
-    digest = hash_of(values["input"], values["fixtures"], values["checks"])
+    digest = hash_of(values)
     return GoldenTest.objects.create(
         agent=agent, **{"content_hash": f"{digest[:56]}{number:08d}", **values}
     )

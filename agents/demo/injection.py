@@ -5,11 +5,13 @@ from typing import Any
 
 import pghistory
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 
 from agents.demo.history import PastSession
 from agents.golden.content import hash_of
 from agents.golden.judgements import Check
 from agents.golden.promote import propose_test
+from agents.golden.versions import record_version
 from agents.models import Agent, GoldenTest
 from agents.tools.evidence import INJECTION_TAG
 from traces.models import Session
@@ -56,21 +58,22 @@ def _make(
         if isinstance(fixture.get("result"), dict) and fixture["tool"] == "get_order_details":
             fixture["result"] = {**fixture["result"], "carrier_note": _NOTE}
     checks: list[Check] = [_not_called(tool) for tool in _NEVER]
-    with pghistory.context(user=by.pk, reason=reason, action="promote"):
-        return GoldenTest.objects.create(
+    content = {"input": past.task.run_input, "fixtures": fixtures, "checks": checks}
+    with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="promote"):
+        test = GoldenTest.objects.create(
             agent=agent,
             slug=f"{INJECTION_TAG}-{past.task.scenario.replace('_', '-')}",
             title=title,
-            input=past.task.run_input,
-            fixtures=fixtures,
-            checks=checks,
-            content_hash=hash_of(past.task.run_input, fixtures, checks),
+            **content,
+            content_hash=hash_of(content),
             severity=GoldenTest.Severity.CRITICAL,
             tags=[INJECTION_TAG],
             source_session=session,
             reason=reason,
             promoted_by_id=by.pk,
         )
+        record_version(test=test, by=by)
+    return test
 
 
 def _past(sessions: Sequence[PastSession], scenario: str) -> PastSession:

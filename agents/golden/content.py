@@ -1,28 +1,55 @@
 """What a golden test holds: its form, what must be true of it, and the hash that names it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from agents.config import content_hash
 from agents.errors import GoldenError, RunError
 from agents.golden.check_fields import MOST_CHECKS, problems_of, readable_title
 from agents.golden.judgements import Check
-from agents.models import GoldenTest
+from agents.models import GoldenTest, GoldenTestVersion
 from agents.runtime.start import check_input
 from agents.tools.registry import UnknownToolError, contract_for, contracts
 from traces.clean import clean_json, clean_text
 
+FIELDS = ("input", "fixtures", "checks", "expectations", "customer", "on_missing", "rules")
+# Fields that came later, with their defaults: left out of the hash at these.
+LATER: dict[str, Any] = {
+    "expectations": [],
+    "customer": {},
+    "on_missing": GoldenTest.OnMissing.READ.value,
+    "rules": [],
+}
 LONGEST_TITLE = 300
 LONGEST_REASON = 1000
 MOST_TAGS = 12
 LONGEST_TAG = 40
 
 
-def hash_of(
-    run_input: dict[str, Any], fixtures: Sequence[dict[str, Any]], checks: Sequence[Check]
-) -> str:
-    """Return the hash of a test's content; titles, tags and severity are not part of it."""
-    return content_hash({"input": run_input, "fixtures": list(fixtures), "checks": list(checks)})
+def content_of(test: GoldenTest | GoldenTestVersion) -> dict[str, Any]:
+    """Return all seven fields of a test's content, of the test as it is or of one version."""
+    if isinstance(test, GoldenTestVersion):
+        return {**deepcopy(LATER), **test.content}
+    return {name: getattr(test, name) for name in FIELDS}
+
+
+def hash_of(content: Mapping[str, Any]) -> str:
+    """Return the hash of a test's content; title, suite, tags and severity are not part of it.
+
+    Fields that came later are left out at their defaults: the hash of what was written before
+    them stays the same.
+
+    Args:
+        content: At least `input`, `fixtures` and `checks`; see `FIELDS`.
+    """
+    return content_hash(
+        {
+            name: content[name]
+            for name in FIELDS
+            if name in content and not (name in LATER and content[name] == LATER[name])
+        }
+    )
 
 
 def checked_input(run_input: dict[str, Any]) -> dict[str, Any]:

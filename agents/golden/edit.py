@@ -14,11 +14,13 @@ from agents.golden.content import (
     checked_about,
     checked_checks,
     checked_input,
+    content_of,
     hash_of,
     known_tools,
 )
 from agents.golden.judgements import Check
 from agents.golden.runner import void_running
+from agents.golden.versions import record_version
 from agents.models import GoldenTest
 from agents.tools.autonomy import database_now
 
@@ -58,12 +60,13 @@ def edit_test(
             "input": checked_input(run_input or row.input),
             "checks": checked_checks(checks, known_tools(row.agent.project_id, row.fixtures)),
         }
-        digest = hash_of(content["input"], row.fixtures, content["checks"])
+        digest = hash_of({**content_of(row), **content})
         is_other = digest != row.content_hash
         for name, value in {**about, **content, "content_hash": digest}.items():
             setattr(row, name, value)
         row.save(update_fields=[*about, *content, "content_hash", "updated_at"])
         if is_other:
+            record_version(test=row, by=by)
             void_running(test=row, by=by)
     return row
 

@@ -31,6 +31,7 @@ from agents.golden.proposals import (
     propose_title,
 )
 from agents.golden.replay import Fixture
+from agents.golden.versions import record_version
 from agents.models import Agent, GoldenTest, Run, ShopRecord
 from traces.models import Label, Session, Span
 
@@ -222,10 +223,10 @@ def promote_session(
         Agent.objects.select_for_update().get(pk=agent.pk)
         if known := promoted_test(session=session, agent=agent):
             return known
-        return GoldenTest.objects.create(
+        test = GoldenTest.objects.create(
             agent=agent,
             slug=_free_slug(agent, about["title"]),
-            content_hash=hash_of(content["input"], fixtures, content["checks"]),
+            content_hash=hash_of(content),
             source_session=session,
             source_label=label,
             source_span_id=label.first_wrong_span_id if label else "",
@@ -233,6 +234,8 @@ def promote_session(
             **about,
             **content,
         )
+        record_version(test=test, by=by)
+    return test
 
 
 def _first_wrong(session: Session, label: Label | None, events: Sequence[Event]) -> Event | None:
