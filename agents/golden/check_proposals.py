@@ -6,8 +6,9 @@ The cause that a reviewer gave at the first wrong step decides which checks are 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from agents.golden.call_checks import confirmed_before
 from agents.golden.checks import check_title, judge_outcome
-from agents.golden.judgements import Check, confirmed_before, shorten
+from agents.golden.judgements import Check, shorten
 from agents.golden.outcome import Call, Event, Message, Outcome
 from agents.golden.proposals import Proposal, Recording, id_of
 from agents.golden.replay import Fixture, without_doubles
