@@ -23,6 +23,8 @@ AgentsError
 │   ├── HostRefusedError        an address that may not be reached
 │   └── SecretError             a secret is missing, or may not be read
 ├── GoldenError          a golden test or eval run cannot be made so
+├── JudgeError           a judge cannot be written or asked so
+├── GateError            a gate cannot be run, or its thresholds be changed, so
 └── ReleaseError         a version or release cannot be made or decided so
 """
 
@@ -178,6 +180,14 @@ class BudgetError(AgentsError):
 
 class GoldenError(AgentsError):
     """A golden test or eval run cannot be made so."""
+
+
+class JudgeError(AgentsError):
+    """A judge cannot be written or asked so."""
+
+
+class GateError(AgentsError):
+    """A gate cannot be run, or its thresholds be changed, so."""
 
 
 class ReleaseError(AgentsError):
