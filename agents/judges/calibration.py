@@ -1,0 +1,171 @@
+"""Calibration: what a judge's version said of sessions that people have labelled too."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from agents.judges.measures import Confusion, confusion_of
+from agents.judges.people import HumanVerdict, verdicts_of_people
+from agents.models import Judgement, JudgeVersion
+from traces.models import Label
+
+ALL = ""
+EXPECTATIONS = "expectations"
+DIMENSIONS = ("agent", "version", "source", "cause")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A session of which both people and the judge have said something.
+
+    Attributes:
+        slices: `agent:…`, `version:…`, `source:…`, and `cause:…` where people named one.
+        human: What people say.
+        passes: What the judge says; None where its verdict says nothing either way.
+    """
+
+    session_id: UUID
+    judgement_id: int
+    slices: frozenset[str]
+    human: HumanVerdict
+    passes: bool | None
+    verdict: str
+    reason: str
+
+    @property
+    def is_counted(self) -> bool:
+        """Say whether both say pass or fail."""
+        return self.passes is not None and self.human.passes is not None
+
+    @property
+    def is_differing(self) -> bool:
+        """Say whether one says pass and the other fail."""
+        return self.is_counted and self.passes != self.human.passes
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A version's cases.
+
+    Attributes:
+        cases: About the rubric, one a session.
+        expectations: About expectations of golden tests, in which the judge passes a session where
+            it passes every expectation that it was asked about.
+    """
+
+    cases: tuple[Case, ...]
+    expectations: tuple[Case, ...] = ()
+
+    def confusion(self, slice: str = ALL) -> Confusion:
+        """Return the table of a slice: empty for all, `agent:…`, …, or `expectations`."""
+        return confusion_of(
+            [
+                (bool(case.human.passes), bool(case.passes))
+                for case in self.of(slice)
+                if case.is_counted
+            ]
+        )
+
+    def of(self, slice: str = ALL) -> tuple[Case, ...]:
+        """Return the cases of a slice."""
+        if slice == ALL:
+            return self.cases
+        if slice == EXPECTATIONS:
+            return self.expectations
+        return tuple(case for case in self.cases if slice in case.slices)
+
+    def slices(self, dimension: str) -> list[str]:
+        """Return the slices of a dimension that have cases, the largest first."""
+        sizes: dict[str, int] = defaultdict(int)
+        for case in self.cases:
+            for name in case.slices:
+                if name.startswith(f"{dimension}:"):
+                    sizes[name] += 1
+        return sorted(sizes, key=lambda name: (-sizes[name], name))
+
+    @property
+    def num_disputed(self) -> int:
+        """Return how many were left out because people disagree among themselves."""
+        return sum(case.human.passes is None for case in self.cases)
+
+    @property
+    def num_undecided(self) -> int:
+        """Return how many were left out because the judge's verdict says nothing either way."""
+        return sum(case.passes is None for case in self.cases)
+
+    @property
+    def differing(self) -> tuple[Case, ...]:
+        """Return the cases in which the judge says another thing than people."""
+        return tuple(case for case in self.cases if case.is_differing)
+
+
+def calibrate(version: JudgeVersion) -> Calibration:
+    """Return the version's cases. Two queries; none for a judge without a question."""
+    done = Judgement.objects.filter(version=version, status=Judgement.Status.DONE)
+    people = verdicts_of_people(version.judge, done.values_list("session_id", flat=True))
+    if not people:
+        return Calibration(())
+    passing = passes_by_verdict(version)
+    rubric: dict[UUID, Case] = {}
+    others: dict[UUID, list[Case]] = defaultdict(list)
+    for row in _labelled(done):
+        human = people.get(row.session_id)
+        if human is None:
+            continue
+        case = _case(row, human, passing)
+        if row.subject:
+            others[row.session_id].append(case)
+        else:
+            rubric.setdefault(row.session_id, case)
+    together = tuple(_all_of(cases) for cases in others.values())
+    return Calibration(tuple(rubric.values()), together)
+
+
+def passes_by_verdict(version: JudgeVersion) -> dict[str, bool | None]:
+    """Return what each of the version's verdicts means."""
+    return {each["key"]: each.get("passes") for each in version.verdicts}
+
+
+def _labelled(done: QuerySet[Judgement]) -> Iterable[Judgement]:
+    """Return those of labelled sessions; of a session, what was said outside eval runs first."""
+    labels = Label.objects.filter(session=OuterRef("session")).exclude(completed_at=None)
+    named = done.filter(Exists(labels)).select_related("session")
+    return named.order_by(F("eval_result_id").asc(nulls_first=True), "pk").only(
+        "version_id",
+        "subject",
+        "verdict",
+        "reason",
+        "session__agent_name",
+        "session__version_name",
+        "session__source",
+    )
+
+
+def _case(row: Judgement, human: HumanVerdict, passing: dict[str, bool | None]) -> Case:
+    session = row.session
+    slices = {
+        f"agent:{session.agent_name}",
+        f"version:{session.version_name}",
+        f"source:{session.source}",
+    }
+    if human.cause:
+        slices.add(f"cause:{human.cause}")
+    return Case(
+        session_id=row.session_id,
+        judgement_id=row.pk,
+        slices=frozenset(slices),
+        human=human,
+        passes=passing.get(row.verdict),
+        verdict=row.verdict,
+        reason=row.reason,
+    )
+
+
+def _all_of(cases: Sequence[Case]) -> Case:
+    """Return one case for all expectations of a session: the first that fails, else the first."""
+    failing = next((case for case in cases if case.passes is False), None)
+    unclear = next((case for case in cases if case.passes is None), None)
+    return failing or unclear or cases[0]

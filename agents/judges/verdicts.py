@@ -1,0 +1,125 @@
+"""What judges said of sessions and of results of eval runs, and whether it is believed."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agents.judges.calibration import Calibration, calibrate
+from agents.judges.trust import Trust, slice_of_result, trust_in
+from agents.models import EvalResult, EvalRun, Judgement, JudgeVersion
+from traces.models import Session
+
+PENDING = (Judgement.Status.PENDING, Judgement.Status.RUNNING)
+
+
+@dataclass(frozen=True)
+class JudgeVerdict:
+    """One answer of a judge, or that there is none.
+
+    Attributes:
+        subject: The expectation that was asked about; empty for the rubric.
+        status: `Judgement.Status`; only one that is done has a verdict.
+        title: The verdict in words; empty without one.
+        passes: Whether it means "pass"; None without a verdict, or where it says nothing.
+        reason: The judge's own words: data, like all that a model writes.
+        error: Why there is no verdict.
+        is_advisory: It may not gate.
+        why: Why it is advisory, or why it is believed.
+    """
+
+    judgement_id: int
+    version: JudgeVersion
+    subject: str
+    status: Judgement.Status
+    title: str
+    passes: bool | None
+    reason: str
+    error: str
+    is_advisory: bool
+    why: str
+
+
+def verdicts_for(eval_result: EvalResult) -> list[JudgeVerdict]:
+    """Return what judges said of a result, the rubric first. At most four queries a judge."""
+    return verdicts_of([eval_result]).get(eval_result.pk, [])
+
+
+def verdicts_of(eval_results: Sequence[EvalResult]) -> dict[int, list[JudgeVerdict]]:
+    """Return what judges said of these results, by their ids.
+
+    One query, and two for each version of a judge that was asked.
+    """
+    rows = (
+        Judgement.objects.filter(eval_result__in=eval_results)
+        .select_related("version__judge", "eval_result__eval_run__agent")
+        .order_by("version__judge__slug", "version__number", "subject", "pk")
+    )
+    found: dict[int, list[JudgeVerdict]] = defaultdict(list)
+    book = _TrustBook()
+    for row in rows:
+        result = row.eval_result
+        if result is None:
+            continue
+        slug = result.eval_run.agent.slug
+        slice = slice_of_result(agent_slug=slug, subject=row.subject)
+        found[result.pk].append(_verdict(row, book.trust(row.version, slice)))
+    return dict(found)
+
+
+def verdicts_on_session(session: Session) -> list[JudgeVerdict]:
+    """Return what judges said of a session, in eval runs and outside, newest judge version first.
+
+    One query, and two for each version of a judge that was asked.
+    """
+    rows = (
+        Judgement.objects.filter(session=session)
+        .select_related("version__judge")
+        .order_by("version__judge__slug", "-version__number", "subject", "pk")
+    )
+    book = _TrustBook()
+    return [
+        _verdict(
+            row,
+            book.trust(
+                row.version, slice_of_result(agent_slug=session.agent_name, subject=row.subject)
+            ),
+        )
+        for row in rows
+    ]
+
+
+def num_pending(eval_run: EvalRun) -> int:
+    """Return how many judgements of an eval run's results are still to come."""
+    return Judgement.objects.filter(eval_result__eval_run=eval_run, status__in=PENDING).count()
+
+
+def _verdict(row: Judgement, trust: Trust) -> JudgeVerdict:
+    said = next((each for each in row.version.verdicts if each["key"] == row.verdict), None)
+    return JudgeVerdict(
+        judgement_id=row.pk,
+        version=row.version,
+        subject=row.subject,
+        status=Judgement.Status(row.status),
+        title=str(said.get("title") or said["key"]) if said else "",
+        passes=said.get("passes") if said else None,
+        reason=row.reason,
+        error=row.error,
+        is_advisory=not trust.is_trusted,
+        why=trust.why,
+    )
+
+
+class _TrustBook:
+    """Trust by version and slice, each calibration read once."""
+
+    def __init__(self) -> None:
+        self._calibrations: dict[int, Calibration] = {}
+        self._trusts: dict[tuple[int, str], Trust] = {}
+
+    def trust(self, version: JudgeVersion, slice: str) -> Trust:
+        key = (version.pk, slice)
+        if key not in self._trusts:
+            if version.pk not in self._calibrations:
+                self._calibrations[version.pk] = calibrate(version)
+            self._trusts[key] = trust_in(version, self._calibrations[version.pk], slice)
+        return self._trusts[key]
