@@ -1,28 +1,46 @@
-"""Running golden tests against a version: the plan in rows, the verdicts, and what they prove."""
+"""Running golden tests against a version: starting, adding to and cancelling eval runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 
-from agents.config import content_hash
-from agents.demo.shop import DatabaseWorld
-from agents.errors import GoldenError, RunError
-from agents.golden.checks import CheckResult, judge_outcome, records_asked
-from agents.golden.evidence import spans_of
-from agents.golden.outcome import Outcome, events_of
-from agents.models import Agent, EvalResult, EvalRun, GoldenTest, Run, Version
-from agents.runtime.start import request_cancel, start_run
-from agents.tools.autonomy import database_now
-from traces.models import Session
+from agents.errors import GoldenError
+from agents.golden.estimate import estimate_for
+from agents.golden.plan import (
+    Planned,
+    active_tests,
+    check_size,
+    chosen_tests,
+    evidence_hash_of,
+    evidence_of,
+    facts_of,
+    plan_all,
+    repeats_of,
+    shuffled,
+    write_plan,
+)
+from agents.golden.settle import finish, running_gates, settle_finished, void_running
+from agents.golden.versions import current_version
+from agents.models import Agent, EvalResult, EvalRun, GoldenTest, Version
+
+__all__ = [
+    "MOST_REPEATS",
+    "add_repeats",
+    "cancel_eval_run",
+    "evidence_hash_of",
+    "finish",
+    "is_evidence_valid",
+    "rerun_tests",
+    "settle_finished",
+    "start_eval_run",
+    "start_pair",
+    "void_running",
+]
 
 MOST_REPEATS = 10
-MOST_RUNS = 1000
-
-_ENDED = sorted(set(Run.Status) - set(Run.OPEN))
-_FINISHED = Q(run__status__in=_ENDED)
-_SETTLEABLE = _FINISHED | Q(run=None)
 
 
 def start_eval_run(
@@ -31,216 +49,237 @@ def start_eval_run(
     tests: Sequence[GoldenTest] | None = None,
     num_repeats: int = 1,
     by: AbstractBaseUser | None,
+    suites: Collection[str] = (),
+    tags: Collection[str] = (),
+    options: dict[str, Any] | None = None,
 ) -> EvalRun:
     """Plan an eval run and queue its runs, in one transaction with one hint to the workers.
 
-    The same tests asked for again while they run give the eval run that is under way.
+    The same tests asked for again while they run give the eval run that is under way. Tests in
+    quarantine are run and do not count; a critical test is run five times or more.
 
     Args:
         version: What is tested.
         tests: Active tests of its agent; None is all of them.
         num_repeats: How often each test is run, 1 to 10.
         by: Who asked.
+        suites: Only tests of these suites; none is all.
+        tags: Only tests with one of these tags; none is all.
+        options: Further facts to keep with the eval run.
 
     Raises:
-        GoldenError: There is no test to run, or too many runs would be.
+        GoldenError: There is no test to run, too many runs would be, or the version is gone.
     """
-    if not 1 <= num_repeats <= MOST_REPEATS:
-        raise GoldenError(f"Repeats are {num_repeats}; choose 1 to {MOST_REPEATS}.")
+    _check_repeats(num_repeats)
     with transaction.atomic():
-        agent = Agent.objects.select_for_update().select_related("project").get(pk=version.agent_id)
-        chosen = _chosen(agent, tests)
-        if len(chosen) * num_repeats > MOST_RUNS:
-            raise GoldenError(
-                f"{len(chosen)} tests with {num_repeats} repeats are {len(chosen) * num_repeats:,} "
-                f"runs; {MOST_RUNS:,} at most. Choose fewer repeats."
-            )
-        digest = evidence_hash_of(version, [test.content_hash for test in chosen], num_repeats)
+        agent = _lock_agent(version)
+        chosen = chosen_tests(agent, tests=tests, suites=suites, tags=tags)
+        digest = evidence_of(version, chosen, num_repeats)
         same = version.eval_runs.filter(status=EvalRun.Status.RUNNING, evidence_hash=digest)
-        if known := same.first():
+        if known := same.exclude(options__has_key="pair").first():
             return known
-        eval_run = EvalRun.objects.create(
-            agent=agent,
-            version=version,
-            num_repeats=num_repeats,
-            is_partial=tests is not None and len(chosen) < _num_active(agent),
-            evidence_hash=digest,
-            requested_by_id=by.pk if by else None,
-        )
-        EvalResult.objects.bulk_create(
-            EvalResult(
-                eval_run=eval_run,
-                test=test,
-                test_hash=test.content_hash,
-                repeat=repeat,
-                run=_start(agent, version, test, eval_run, by),
-            )
-            for repeat in range(1, num_repeats + 1)
-            for test in chosen
-        )
+        asked = {"suites": sorted(suites), "tags": sorted(tags)}
+        further = {name: values for name, values in asked.items() if values} | (options or {})
+        if tests is not None:
+            further["tests"] = [test.slug for test in chosen]
+        eval_run = _create(version, chosen, num_repeats, further, by)
+        planned = plan_all([eval_run], chosen, num_repeats)
+        check_size(len(planned), len(chosen))
+        write_plan(agent, planned, by.pk if by else None)
     return eval_run
+
+
+def start_pair(
+    *,
+    candidate: Version,
+    baseline: Version,
+    tests: Sequence[GoldenTest] | None = None,
+    num_repeats: int,
+    seed: int,
+    by: AbstractBaseUser | None,
+    suites: Collection[str] = (),
+    options: dict[str, Any] | None = None,
+) -> tuple[EvalRun, EvalRun]:
+    """Plan two eval runs of the same tests in one window, their runs begun in turns.
+
+    Args:
+        candidate: The version on trial.
+        baseline: What it is compared with; of the same agent.
+        tests: Active tests of the agent; None is all of them.
+        num_repeats: How often each test is run on each, 1 to 10.
+        seed: Of the order of the tests, and of who is first at each.
+        by: Who asked.
+        suites: Only tests of these suites; none is all.
+        options: Further facts to keep with both.
+
+    Returns:
+        The candidate's eval run and the baseline's.
+
+    Raises:
+        GoldenError: As `start_eval_run`, or the two are the same, or of different agents.
+    """
+    _check_repeats(num_repeats)
+    if candidate.pk == baseline.pk:
+        raise GoldenError(f"{candidate} cannot be compared with itself: choose another baseline.")
+    if candidate.agent_id != baseline.agent_id:
+        raise GoldenError(f"{candidate} and {baseline} are versions of different agents.")
+    with transaction.atomic():
+        agent = _lock_agent(candidate)
+        _lock_agent(baseline)
+        chosen = chosen_tests(agent, tests=tests, suites=suites)
+        further = {
+            "seed": seed,
+            **({"suites": sorted(suites)} if suites else {}),
+            **(options or {}),
+        }
+        first, second = (
+            _create(version, chosen, num_repeats, {**further, "pair": role}, by)
+            for version, role in ((candidate, "candidate"), (baseline, "baseline"))
+        )
+        planned = shuffled(plan_all([first, second], chosen, num_repeats), seed)
+        check_size(len(planned), len(chosen))
+        write_plan(agent, planned, by.pk if by else None)
+    return first, second
+
+
+def add_repeats(*, eval_runs: Sequence[EvalRun], to: int) -> int:
+    """Add repeats to eval runs under way until each test has `to`; return how many runs are new.
+
+    The new runs begin in turns. One transaction; locks the eval runs. Tests are run as they were
+    pinned at the start.
+
+    Args:
+        eval_runs: Of one agent; each running.
+        to: Repeats of each test; a critical test has five or more.
+
+    Raises:
+        GoldenError: One has ended, or too many runs would be.
+    """
+    with transaction.atomic():
+        rows = _lock_running(eval_runs)
+        planned = [
+            replace(last, repeat=repeat)
+            for row in rows
+            for last in _last_repeats(row)
+            for repeat in range(last.repeat + 1, repeats_of(last.test, to) + 1)
+        ]
+        if not planned:
+            return 0
+        check_size(len(planned), len({each.test.pk for each in planned}))
+        for row in rows:
+            _note_repeats(row, to)
+        planned.sort(key=lambda each: each.repeat)
+        seed = int(rows[0].options.get("seed", 0)) + to
+        write_plan(rows[0].agent, shuffled(planned, seed), rows[0].requested_by_id)
+    return len(planned)
+
+
+def rerun_tests(*, eval_run: EvalRun, tests: Sequence[GoldenTest]) -> list[EvalResult]:
+    """Run each of these tests once more in an eval run under way, as a further repeat.
+
+    Raises:
+        GoldenError: It has ended, or does not hold one of the tests.
+    """
+    with transaction.atomic():
+        (row,) = _lock_running([eval_run])
+        wanted = {test.pk for test in tests}
+        last = [each for each in _last_repeats(row) if each.test.pk in wanted]
+        if len(last) != len(wanted):
+            raise GoldenError(f"Eval run {row.pk} does not hold all of these tests.")
+        planned = [replace(each, repeat=each.repeat + 1) for each in last]
+        return write_plan(row.agent, planned, row.requested_by_id) if planned else []
 
 
 def cancel_eval_run(*, eval_run: EvalRun, by: AbstractBaseUser) -> EvalRun:
     """Stop an eval run: what has been judged stays, the rest does not run.
 
     Raises:
-        GoldenError: It has ended already.
+        GoldenError: It has ended already, or is a gate's.
     """
     with transaction.atomic():
         row = EvalRun.objects.select_for_update().get(pk=eval_run.pk)
         if row.status != EvalRun.Status.RUNNING:
             raise GoldenError(f"This eval run has ended already: it is {row.get_status_display()}.")
-        _end(row, EvalRun.Status.CANCELLED, by)
-    return row
-
-
-def settle_finished() -> int:
-    """Judge the results whose runs have finished, and end eval runs that are complete.
-
-    Safe to call anywhere, often and at once: each eval run is settled with its row locked, and a
-    verdict is written once. Returns how many results were judged.
-    """
-    ready = EvalResult.objects.filter(
-        _SETTLEABLE, eval_run=OuterRef("pk"), status=EvalResult.Status.PENDING
-    )
-    under_way = EvalRun.objects.filter(Exists(ready), status=EvalRun.Status.RUNNING)
-    return sum(_settle(pk) for pk in under_way.order_by("pk").values_list("pk", flat=True))
-
-
-def void_running(*, test: GoldenTest, by: AbstractBaseUser) -> None:
-    """End the eval runs under way that hold a test which has been changed; in a transaction."""
-    under_way = EvalRun.objects.select_for_update().filter(
-        Exists(EvalResult.objects.filter(eval_run=OuterRef("pk"), test=test)),
-        status=EvalRun.Status.RUNNING,
-    )
-    for eval_run in under_way:
-        _end(eval_run, EvalRun.Status.VOID, by)
+        if gate := running_gates(row).first():
+            raise GoldenError(f"This eval run is part of gate {gate.pk}: cancel the gate.")
+        return finish(row, EvalRun.Status.CANCELLED, f"Cancelled by {by}.", by)
 
 
 def is_evidence_valid(eval_run: EvalRun) -> bool:
     """Say whether the verdict is about the version's and the agent's tests as they are now.
 
-    It is not once a test was edited, added or archived, or where not all were run. Two queries.
+    It is not once a test was edited, added or archived, left or entered quarantine or became
+    critical, or where not all were run. Two queries.
     """
-    hashes = GoldenTest.objects.filter(agent=eval_run.agent_id, archived_at=None)
-    now = list(hashes.values_list("content_hash", flat=True))
-    digest = evidence_hash_of(eval_run.version, now, eval_run.num_repeats)
+    now = list(active_tests(eval_run.agent_id).defer("input", "fixtures", "checks"))
+    digest = evidence_of(eval_run.version, now, eval_run.num_repeats)
     return bool(now) and digest == eval_run.evidence_hash
 
 
-def evidence_hash_of(version: Version, test_hashes: Sequence[str], num_repeats: int) -> str:
-    """Return what binds an eval run's verdict to version, tests and repeats, by content."""
-    return content_hash(
-        {"version": version.content_hash, "tests": sorted(test_hashes), "repeats": num_repeats}
-    )
+def _check_repeats(num_repeats: int) -> None:
+    if not 1 <= num_repeats <= MOST_REPEATS:
+        raise GoldenError(f"Repeats are {num_repeats}; choose 1 to {MOST_REPEATS}.")
 
 
-def _num_active(agent: Agent) -> int:
-    return GoldenTest.objects.filter(agent=agent, archived_at=None).count()
+def _lock_agent(version: Version) -> Agent:
+    """Lock and return the version's agent, and see that the version is still there."""
+    agents = Agent.objects.select_for_update(of=("self",)).select_related("project")
+    agent = agents.filter(pk=version.agent_id, versions=version.pk).first()
+    if agent is None:
+        raise GoldenError(f"{version} was deleted meanwhile: nothing was started.")
+    return agent
 
 
-def _chosen(agent: Agent, tests: Sequence[GoldenTest] | None) -> list[GoldenTest]:
-    active = GoldenTest.objects.filter(agent=agent, archived_at=None).order_by("pk")
-    if tests is not None:
-        active = active.filter(pk__in=[test.pk for test in tests])
-    chosen = list(active)
-    if not chosen:
-        raise GoldenError(f"{agent} has no golden test to run: promote a session first.")
-    if tests is not None and len(chosen) != len(tests):
-        raise GoldenError("Some of these tests are archived or belong to another agent.")
-    return chosen
-
-
-def _start(
-    agent: Agent,
+def _create(
     version: Version,
-    test: GoldenTest,
-    eval_run: EvalRun,
+    chosen: Sequence[GoldenTest],
+    num_repeats: int,
+    further: dict[str, Any],
     by: AbstractBaseUser | None,
-) -> Run:
-    return start_run(
-        agent=agent,
+) -> EvalRun:
+    return EvalRun.objects.create(
+        agent_id=version.agent_id,
         version=version,
-        run_input=test.input,
-        title=test.title,
-        started_by=by,
-        kind=Run.Kind.GOLDEN,
-        fixtures=test.fixtures,
-        metadata={"golden_test": test.slug, "eval_run": eval_run.pk},
+        num_repeats=num_repeats,
+        options={**further, **facts_of(chosen, num_repeats)},
+        estimate=estimate_for(version, chosen, num_repeats).to_json(),
+        is_partial=len(chosen) < active_tests(version.agent_id).count(),
+        evidence_hash=evidence_of(version, chosen, num_repeats),
+        requested_by_id=by.pk if by else None,
     )
 
 
-def _settle(pk: int) -> int:
-    with transaction.atomic():
-        eval_run = EvalRun.objects.select_for_update().get(pk=pk)
-        if eval_run.status != EvalRun.Status.RUNNING:
-            return 0
-        pending = eval_run.results.filter(status=EvalResult.Status.PENDING)
-        results = list(
-            pending.filter(_SETTLEABLE).select_related("test", "run__session", "run__agent")
-        )
-        if any(result.test.content_hash != result.test_hash for result in results):
-            _end(eval_run, EvalRun.Status.VOID, None)
-            return 0
-        for result in results:
-            _judge(result)
-        if not pending.exists():
-            is_clean = not eval_run.results.exclude(status=EvalResult.Status.PASSED).exists()
-            _end(eval_run, EvalRun.Status.PASSED if is_clean else EvalRun.Status.FAILED, None)
-    return len(results)
+def _lock_running(eval_runs: Sequence[EvalRun]) -> list[EvalRun]:
+    wanted = [eval_run.pk for eval_run in eval_runs]
+    rows = EvalRun.objects.select_for_update(of=("self",)).filter(pk__in=wanted)
+    found = list(rows.select_related("agent__project", "version").order_by("pk"))
+    for row in found:
+        if row.status != EvalRun.Status.RUNNING:
+            raise GoldenError(f"Eval run {row.pk} has ended: it is {row.get_status_display()}.")
+    return found
 
 
-def _judge(result: EvalResult) -> None:
-    run = result.run
-    result.finished_at = database_now()
-    result.error = _infrastructure_error(run)
-    if run is None or result.error:
-        result.status = EvalResult.Status.INFRA_ERROR
-    else:
-        checks = _check(result, run)
-        result.checks = [check.to_json() for check in checks]
-        result.error = run.error
-        is_passed = all(check.passed for check in checks) and run.status == Run.Status.COMPLETED
-        result.status = EvalResult.Status.PASSED if is_passed else EvalResult.Status.FAILED
-    result.save(update_fields=["status", "checks", "error", "finished_at"])
+def _last_repeats(eval_run: EvalRun) -> list[Planned]:
+    """Return the last repeat of each test, as it was pinned at the start."""
+    newest = eval_run.results.order_by("test_id", "-repeat").distinct("test_id")
+    return [
+        Planned(eval_run, each.test_version or current_version(each.test), each.test, each.repeat)
+        for each in newest.select_related("test", "test_version")
+    ]
 
 
-def _infrastructure_error(run: Run | None) -> str:
-    """Return why a run says nothing about the agent, or nothing if it does.
-
-    A run that went over its limits is the agent's own doing and is judged.
-    """
-    if run is None:
-        return "its run was deleted"
-    if run.status == Run.Status.CANCELLED:
-        return run.error or "its run was cancelled"
-    if run.status == Run.Status.FAILED and run.failure != Run.Failure.LIMIT:
-        return run.error or "its run failed"
-    return ""
-
-
-def _check(result: EvalResult, run: Run) -> tuple[CheckResult, ...]:
-    checks = result.test.checks
-    events, num_steps = events_of(spans_of(run.session))
-    world = DatabaseWorld(run=run, dataset=run.agent.dataset)
-    outcome = Outcome(
-        events=events,
-        num_steps=num_steps,
-        is_handed_over=run.session.status == Session.Status.HANDED_OVER,
-        records={(kind, key): world.get(kind, key) for kind, key in records_asked(checks)},
+def _note_repeats(eval_run: EvalRun, to: int) -> None:
+    """Bind the evidence to the repeats that there are from now on; the tests are the plan's."""
+    hashes = dict(eval_run.results.values_list("test__slug", "test_hash").distinct())
+    quarantined = eval_run.options.get("quarantined", [])
+    critical = eval_run.options.get("critical", {})
+    eval_run.num_repeats = max(eval_run.num_repeats, to)
+    eval_run.options["critical"] = {slug: max(num, to) for slug, num in critical.items()}
+    eval_run.evidence_hash = evidence_hash_of(
+        eval_run.version,
+        list(hashes.values()),
+        eval_run.num_repeats,
+        [hashes[slug] for slug in quarantined],
+        [hashes[slug] for slug in critical],
     )
-    return judge_outcome(checks, outcome)
-
-
-def _end(eval_run: EvalRun, status: EvalRun.Status, by: AbstractBaseUser | None) -> None:
-    """End an eval run; whoever ends it early stops its runs too."""
-    eval_run.status, eval_run.finished_at = status, database_now()
-    eval_run.save(update_fields=["status", "finished_at"])
-    if by is None:
-        return
-    for run in Run.objects.filter(eval_result__eval_run=eval_run, status__in=Run.OPEN):
-        try:
-            request_cancel(run=run, by=by)
-        except RunError:
-            continue
+    eval_run.save(update_fields=["num_repeats", "options", "evidence_hash"])

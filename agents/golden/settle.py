@@ -1,0 +1,204 @@
+"""Judging the results of eval runs whose runs have finished, and ending what is complete."""
+
+from collections.abc import Sequence
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from agents.demo.shop import DatabaseWorld
+from agents.golden.checks import CheckResult, judge_outcome, records_asked
+from agents.golden.content import content_of
+from agents.golden.evidence import spans_of
+from agents.golden.outcome import Outcome, events_of
+from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Run
+from agents.runtime.many import stop_runs
+from agents.tools.autonomy import database_now
+from traces.models import Session, Span
+
+BATCH = 200
+
+_ENDED = sorted(set(Run.Status) - set(Run.OPEN))
+_SETTLEABLE = Q(run__status__in=_ENDED) | Q(run=None)
+_UNREAD = ("run__input", "run__fixtures", "run__session__said", "run__session__said_vector")
+
+
+def settle_finished() -> int:
+    """Judge the results whose runs have finished, and end eval runs that are complete.
+
+    Safe to call anywhere, often and at once: each eval run is settled with its row locked, and a
+    verdict is written once. An eval run of a gate that is running is judged and left for the gate
+    to end. Returns how many results were judged.
+    """
+    ready = EvalResult.objects.filter(
+        _SETTLEABLE, eval_run=OuterRef("pk"), status=EvalResult.Status.PENDING
+    )
+    under_way = EvalRun.objects.filter(Exists(ready), status=EvalRun.Status.RUNNING)
+    return sum(_settle(pk) for pk in under_way.order_by("pk").values_list("pk", flat=True))
+
+
+def finish(
+    eval_run: EvalRun, status: EvalRun.Status, because: str = "", by: AbstractBaseUser | None = None
+) -> EvalRun:
+    """End an eval run and stop what of it still runs; one that has ended stays as it is.
+
+    In the caller's transaction or one of its own; locks the eval run, then its runs.
+
+    Args:
+        eval_run: What ends.
+        status: As what.
+        because: Why, for people; of a complete one empty.
+        by: Who ended it, if a person did.
+    """
+    with transaction.atomic():
+        row = EvalRun.objects.select_for_update().get(pk=eval_run.pk)
+        if row.status != EvalRun.Status.RUNNING:
+            return row
+        row.status, row.ended_because, row.finished_at = status, because[:1000], database_now()
+        row.save(update_fields=["status", "ended_because", "finished_at"])
+        why = f"cancelled by {by}" if by else because or f"eval run {row.pk} has ended"
+        open_runs = Run.objects.filter(eval_result__eval_run=row, status__in=Run.OPEN)
+        if ids := list(open_runs.values_list("pk", flat=True)):
+            stop_runs(run_ids=ids, because=why)
+    return row
+
+
+def void_running(*, test: GoldenTest, by: AbstractBaseUser, because: str = "") -> None:
+    """End the eval runs under way that hold a test which has been changed; in a transaction.
+
+    A gate that holds one of them finds it void and ends with it.
+    """
+    why = because or f"The test “{test.title}” was edited while it ran."
+    under_way = EvalRun.objects.filter(
+        Exists(EvalResult.objects.filter(eval_run=OuterRef("pk"), test=test)),
+        status=EvalRun.Status.RUNNING,
+    )
+    for eval_run in under_way.order_by("pk"):
+        finish(eval_run, EvalRun.Status.VOID, why, by)
+
+
+def has_running_gate(eval_run: EvalRun) -> bool:
+    """Say whether a gate that is running will end this eval run. One query."""
+    return running_gates(eval_run).exists()
+
+
+def running_gates(eval_run: EvalRun) -> QuerySet[Gate]:
+    """Return the gate that is running on this eval run, if one is."""
+    of_it = Q(candidate_run=eval_run) | Q(baseline_run=eval_run)
+    return Gate.objects.filter(of_it, status=Gate.Status.RUNNING)
+
+
+def _settle(pk: int) -> int:
+    """Judge what is ready of an eval run, batch by batch; return how many results were."""
+    num_judged = 0
+    while num := _settle_batch(pk):
+        num_judged += num
+        if num < BATCH:
+            break
+    return num_judged
+
+
+def _settle_batch(pk: int) -> int:
+    with transaction.atomic():
+        eval_run = EvalRun.objects.select_for_update().get(pk=pk)
+        if eval_run.status != EvalRun.Status.RUNNING:
+            return 0
+        pending = eval_run.results.filter(status=EvalResult.Status.PENDING)
+        ready = pending.filter(_SETTLEABLE).select_related(
+            "test", "test_version", "run__session", "run__agent"
+        )
+        results = list(ready.defer(*_UNREAD).order_by("pk")[:BATCH])
+        if changed := _changed(results):
+            finish(eval_run, EvalRun.Status.VOID, changed)
+            return 0
+        for result in results:
+            _judge(result)
+        EvalResult.objects.bulk_update(results, _JUDGED, batch_size=BATCH)
+        if not pending.exists() and not has_running_gate(eval_run):
+            _complete(eval_run)
+    return len(results)
+
+
+_JUDGED = ["status", "checks", "error", "num_missing", "cost_usd", "working_ms", "finished_at"]
+
+
+def _changed(results: Sequence[EvalResult]) -> str:
+    """Return why results are about tests that are not the same any more, or nothing."""
+    for result in results:
+        test = result.test
+        if test.archived_at is not None:
+            return f"The test “{test.title}” was archived while it ran."
+        if test.content_hash != result.test_hash:
+            return f"The test “{test.title}” was edited while it ran."
+    return ""
+
+
+def _complete(eval_run: EvalRun) -> None:
+    """End an eval run all of whose results are there; those in quarantine don't count."""
+    counted = eval_run.results.exclude(test__slug__in=eval_run.options.get("quarantined", []))
+    if not counted.exists():
+        because = "Each of its tests is in quarantine, so that nothing of it counts."
+        finish(eval_run, EvalRun.Status.VOID, because)
+        return
+    is_clean = not counted.exclude(status=EvalResult.Status.PASSED).exists()
+    finish(eval_run, EvalRun.Status.PASSED if is_clean else EvalRun.Status.FAILED)
+
+
+def _judge(result: EvalResult) -> None:
+    run = result.run
+    result.finished_at = database_now()
+    result.error = _infrastructure_error(run)
+    if run is None:
+        result.status = EvalResult.Status.INFRA_ERROR
+        return
+    spans = spans_of(run.session)
+    _measure(result, spans)
+    if result.error:
+        result.status = EvalResult.Status.INFRA_ERROR
+        return
+    checks = _check(result, run, spans)
+    result.checks = [check.to_json() for check in checks]
+    result.error = run.error
+    is_passed = all(check.passed for check in checks) and run.status == Run.Status.COMPLETED
+    result.status = EvalResult.Status.PASSED if is_passed else EvalResult.Status.FAILED
+
+
+def _infrastructure_error(run: Run | None) -> str:
+    """Return why a run says nothing about the agent, or nothing if it does.
+
+    A run that went over its limits is the agent's own doing and is judged.
+    """
+    if run is None:
+        return "its run was deleted"
+    if run.status == Run.Status.CANCELLED:
+        return run.error or "its run was cancelled"
+    if run.status == Run.Status.FAILED and run.failure != Run.Failure.LIMIT:
+        return run.error or "its run failed"
+    return ""
+
+
+def _measure(result: EvalResult, spans: Sequence[Span]) -> None:
+    """Note what the agent took: a simulated customer's calls are not the agent's."""
+    own = [
+        span
+        for span in spans
+        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL} and not span.attributes.get("given")
+    ]
+    costs = [span.cost_usd for span in own if span.kind == Span.Kind.MODEL]
+    known = [cost for cost in costs if cost is not None]
+    result.cost_usd = sum(known) if known and len(known) == len(costs) else None
+    result.working_ms = sum(span.duration_ns for span in own) // 1_000_000
+    result.num_missing = sum(span.attributes.get("answered_by") == "nothing" for span in own)
+
+
+def _check(result: EvalResult, run: Run, spans: Sequence[Span]) -> tuple[CheckResult, ...]:
+    checks = content_of(result.test_version or result.test)["checks"]
+    events, num_steps = events_of(spans)
+    world = DatabaseWorld(run=run, dataset=run.agent.dataset)
+    outcome = Outcome(
+        events=events,
+        num_steps=num_steps,
+        is_handed_over=run.session.status == Session.Status.HANDED_OVER,
+        records={(kind, key): world.get(kind, key) for kind, key in records_asked(checks)},
+    )
+    return judge_outcome(checks, outcome)
