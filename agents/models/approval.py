@@ -109,11 +109,12 @@ class ToolApproval(models.Model):
         return f"{self.tool}: {self.status}"
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class ApprovalVote(models.Model):
     """One person's yes to a call that needs several; bound to the arguments it was given for.
 
-    A trigger refuses a vote of the person who started the run, and any vote after the decision.
+    A trigger refuses a vote of the person who started the run, and any vote after the decision. A
+    vote that is taken back before is deleted; the trail keeps both.
     """
 
     approval = models.ForeignKey(ToolApproval, models.CASCADE, related_name="votes")

@@ -15,7 +15,8 @@ class Schedule(models.Model):
     """Starts a run of an agent at the times of a cron expression, or every so many seconds.
 
     Times are those of `time_zone`. `next_at` is when it is due; each due time starts one run at
-    most, whatever number of schedulers there are (the run's idempotency key names the time).
+    most, whatever number of schedulers there are (the run's idempotency key names the time). One
+    that is no longer wanted is archived: it never starts again, and its runs keep what began them.
     """
 
     class Kind(models.TextChoices):
@@ -48,6 +49,7 @@ class Schedule(models.Model):
     next_at = models.DateTimeField(null=True, blank=True)
     last_due_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -55,7 +57,14 @@ class Schedule(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="schedule_name_once"),
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=Q(archived_at=None),
+                name="schedule_name_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(archived_at=None) | Q(is_on=False), name="archived_schedule_is_off"
+            ),
             models.CheckConstraint(
                 condition=(Q(kind="cron", every_seconds=None) & ~Q(cron=""))
                 | Q(kind="interval", cron="", every_seconds__gte=1),
