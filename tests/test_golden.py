@@ -12,8 +12,9 @@ from agents.golden.runner import start_eval_run
 from agents.models import Agent, EvalRun, GoldenTest, Run, Version
 from agents.releases.proof import Move
 from reviewdesk.people.roles import Role
-from reviewdesk.screens.golden.board import Cell, move_between, read_board
+from reviewdesk.screens.golden.board import Cell, move_between
 from reviewdesk.screens.golden.progress import seconds_left
+from reviewdesk.screens.golden.reading import read_board
 from reviewdesk.screens.golden.sentence import compare_sentence
 from tests.factories import (
     client_as,
@@ -112,6 +113,8 @@ def test_what_got_worse_stands_first() -> None:
         ("gg", "gf", Move.WORSE),
         ("fg", "gg", Move.BETTER),
         ("ge", "gg", Move.SAME),
+        ("gf", "fg", Move.FLAKY),
+        ("gf", "ff", Move.WORSE),
         ("p", "g", Move.NEW),
         ("ee", "g", Move.NEW),
         ("g", "p", None),
@@ -194,18 +197,18 @@ def test_tabs_and_filter_choose_the_rows() -> None:
     make_eval_run(live, tests, "f p p")
     make_eval_run(newer, tests[:2], "p")
     address = url("index", agent)
-    assert "Test 1</a>" in page(agent, f"{address}?show=failing")
-    assert "Test 2</a>" not in page(agent, f"{address}?show=failing")
-    assert "Test 1</a>" in page(agent, f"{address}?show=moved")
+    assert "Test 1</a>" in page(agent, f"{address}?show=better")
+    assert "Test 2</a>" not in page(agent, f"{address}?show=better")
+    assert "Test 1</a>" not in page(agent, f"{address}?show=broken")
     assert "Test 2</a>" not in page(agent, f"{address}?q=test+1")
     assert "No title or tag contains" in page(agent, f"{address}?q=zebra")
 
 
-def test_archived_tests_have_a_tab_of_their_own() -> None:
+def test_retired_tests_are_set_aside() -> None:
     agent, _, _, tests = desk(2)
     GoldenTest.objects.filter(pk=tests[0].pk).update(archived_at="2026-11-16T12:00:00Z")
     assert "Test 1</a>" not in page(agent, url("index", agent))
-    archived = page(agent, url("index", agent) + "?show=archived")
+    archived = page(agent, url("index", agent) + "?suite=retired")
     assert "Test 1</a>" in archived
     assert "Test 2</a>" not in archived
 

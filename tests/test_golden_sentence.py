@@ -2,7 +2,7 @@
 
 import pytest
 
-from reviewdesk.screens.golden.board import read_board
+from reviewdesk.screens.golden.reading import read_board
 from reviewdesk.screens.golden.sentence import compare_sentence
 from tests.factories import make_live
 from tests.golden import make_eval_run, make_test

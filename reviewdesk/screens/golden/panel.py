@@ -3,23 +3,19 @@
 import uuid
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Min, Q
 
 from agents.golden.check_fields import readable_title
 from agents.golden.edit import archived_because
 from agents.golden.judgements import Check, shorten
+from agents.golden.plan import is_quarantined
 from agents.golden.promote import cause_of
 from agents.golden.replay import Fixture, fixture_from_json
-from agents.models import Agent, EvalResult, GoldenTest
+from agents.models import Agent, EvalResult, EvalRun, GoldenTest
 from agents.releases.proof import Move
-from reviewdesk.screens.golden.board import (
-    Cell,
-    Column,
-    cell_of,
-    columns_of,
-    move_between,
-    newest_results,
-)
+from reviewdesk.screens.golden.board import Cell, Column, move_between
+from reviewdesk.screens.golden.columns import columns_of
+from reviewdesk.screens.golden.reading import cell_in, results_of
 
 
 @dataclass(frozen=True)
@@ -72,12 +68,36 @@ class Deviation:
 
 @dataclass(frozen=True)
 class PanelColumn:
-    """A version in the panel: its results of this test."""
+    """A version in the panel: its results of this test.
+
+    Attributes:
+        hard: What broke a hard gate, each once: `(gate, found)`.
+        num_missing: Calls for which there was no recorded answer.
+    """
 
     column: Column
     cell: Cell
     results: tuple[EvalResult, ...]
     deviations: tuple[Deviation, ...]
+    hard: tuple[tuple[str, str], ...]
+    num_missing: int
+
+    @property
+    def session_id(self) -> uuid.UUID | None:
+        """Return the session to read: one that failed, else the first there is."""
+        failed = [each.session_id for each in self.deviations if each.session_id]
+        runs = [result.run for result in self.results if result.run]
+        return failed[0] if failed else (runs[0].session_id if runs else None)
+
+
+@dataclass(frozen=True)
+class History:
+    """How a test went so far, over all versions and eval runs that count."""
+
+    num_passed: int
+    num_judged: int
+    first: int | None
+    last: int | None
 
 
 @dataclass(frozen=True)
@@ -85,9 +105,8 @@ class Panel:
     """A golden test with all that the panel shows.
 
     Attributes:
+        columns: What is compared, or else the versions of the board.
         cause: Code and name of the labelled cause, empty where there is none.
-        num_passed: Runs of this test that ever passed, on any version.
-        num_judged: Runs that passed or failed.
         archived_because: Why it is not run any more, or empty.
     """
 
@@ -96,9 +115,9 @@ class Panel:
     lines: tuple[CheckLine, ...]
     move: Move | None
     cause: tuple[str, str]
-    num_passed: int
-    num_judged: int
+    history: History
     archived_because: str
+    is_quarantined: bool
 
     @property
     def fixtures(self) -> list[Fixture]:
@@ -119,17 +138,33 @@ class Panel:
     @property
     def session_id(self) -> uuid.UUID | None:
         """Return the session to look into first: one that failed, else the newest version's."""
-        for column in self.deviating:
-            for deviation in column.deviations:
-                if deviation.session_id:
-                    return deviation.session_id
-        runs = [result.run for column in reversed(self.columns) for result in column.results]
-        return next((run.session_id for run in runs if run), None)
+        for column in (*self.deviating, *reversed(self.columns)):
+            if column.session_id:
+                return column.session_id
+        return None
+
+    @property
+    def beside(self) -> tuple[uuid.UUID, uuid.UUID] | None:
+        """Return two sessions to read side by side: the baseline's or the recorded one, and now's.
+
+        None where one of them is missing.
+        """
+        now = (self.newest.session_id if self.newest else None) or self.session_id
+        before = next((each.session_id for each in self.columns if each.column.is_baseline), None)
+        before = before if before != now else None
+        before = before or self.test.source_session_id
+        return (before, now) if before and now and before != now else None
 
     @property
     def deviating(self) -> list[PanelColumn]:
         """Return the versions that failed, newest first."""
         return [column for column in reversed(self.columns) if column.cell.is_failed]
+
+    @property
+    def before(self) -> PanelColumn | None:
+        """Return the baseline's column, where it judged the test."""
+        found = (each for each in self.columns if each.column.is_baseline and each.cell.is_judged)
+        return next(found, None)
 
     @property
     def newest(self) -> PanelColumn | None:
@@ -138,43 +173,62 @@ class Panel:
 
 
 def read_panel(agent: Agent, test: GoldenTest, columns: tuple[Column, ...] | None = None) -> Panel:
-    """Return a test with its results on the last versions. At most eight queries."""
-    shown = columns_of(agent) if columns is None else columns
-    by_version = _results(test, shown)
-    own = tuple(_column(test, column, by_version.get(column.version.pk, ())) for column in shown)
-    judged = test.results.aggregate(
-        passed=Count("pk", filter=Q(status=EvalResult.Status.PASSED)),
-        failed=Count("pk", filter=Q(status=EvalResult.Status.FAILED)),
+    """Return a test with its results on the versions of the board. At most ten queries."""
+    all_columns = columns_of(agent) if columns is None else columns
+    compared = tuple(each for each in all_columns if each.is_baseline or each.is_candidate)
+    shown = compared if len(compared) == 2 else all_columns
+    found = results_of([test], shown)
+    by_pk = EvalResult.objects.select_related("run", "eval_run").in_bulk(
+        [row["pk"] for rows in found.values() for row in rows]
     )
-    live = next((each.cell for each in own if each.column.is_live), Cell())
-    candidate = next((each.cell for each in own if each.column.is_candidate), None)
+    own = tuple(
+        _column(test, column, [by_pk[row["pk"]] for row in found.get((test.pk, at), ())])
+        for at, column in enumerate(shown)
+    )
+    before = next((each.cell for each in own if each.column.is_baseline), Cell())
+    now = next((each.cell for each in own if each.column.is_candidate), None)
     return Panel(
         test=test,
         columns=own,
-        lines=tuple(_line(at, check, own) for at, check in enumerate(test.checks)),
-        move=move_between(live, candidate) if candidate else None,
+        lines=tuple(_line(test, at, check, own) for at, check in enumerate(test.checks)),
+        move=move_between(before, now) if now else None,
         cause=cause_of(test.source_label),
-        num_passed=judged["passed"],
-        num_judged=judged["passed"] + judged["failed"],
+        history=_history(test),
         archived_because=archived_because(test) if test.archived_at else "",
+        is_quarantined=test.archived_at is None and is_quarantined(test),
     )
 
 
-def _results(test: GoldenTest, columns: tuple[Column, ...]) -> dict[int, tuple[EvalResult, ...]]:
-    """Return the results of the test's newest eval run on each version, by the version's id."""
-    newest = newest_results([test], [column.version for column in columns])
-    pks = [row["pk"] for rows in newest.values() for row in rows]
-    found = EvalResult.objects.filter(pk__in=pks).select_related("run", "eval_run")
-    by_version: dict[int, list[EvalResult]] = {}
-    for result in found.order_by("repeat"):
-        by_version.setdefault(result.eval_run.version_id, []).append(result)
-    return {version_id: tuple(results) for version_id, results in by_version.items()}
+def _history(test: GoldenTest) -> History:
+    judged = test.results.filter(
+        status__in=(EvalResult.Status.PASSED, EvalResult.Status.FAILED)
+    ).exclude(eval_run__status=EvalRun.Status.VOID)
+    found = judged.aggregate(
+        num_passed=Count("pk", filter=Q(status=EvalResult.Status.PASSED)),
+        num_judged=Count("pk"),
+        first=Min("eval_run__version__number"),
+        last=Max("eval_run__version__number"),
+    )
+    return History(**found)
 
 
-def _column(test: GoldenTest, column: Column, results: tuple[EvalResult, ...]) -> PanelColumn:
-    pairs = [(result.status, result.test_hash) for result in results]
-    cell = cell_of(pairs, test.content_hash) if results else Cell()
-    return PanelColumn(column, cell, results, () if cell.is_outdated else _deviations(results))
+def _column(test: GoldenTest, column: Column, results: list[EvalResult]) -> PanelColumn:
+    rows = [
+        {"status": each.status, "test_hash": each.test_hash, "cost_usd": each.cost_usd}
+        for each in results
+    ]
+    cell = cell_in(column, rows, test.content_hash) if rows else Cell()
+    told = () if cell.is_outdated else tuple(results)
+    return PanelColumn(
+        column,
+        cell,
+        tuple(results),
+        _deviations(told),
+        hard=tuple(
+            dict.fromkeys((each["gate"], each["found"]) for result in told for each in result.hard)
+        ),
+        num_missing=sum(result.num_missing for result in told),
+    )
 
 
 def _deviations(results: tuple[EvalResult, ...]) -> tuple[Deviation, ...]:
@@ -193,16 +247,16 @@ def _deviations(results: tuple[EvalResult, ...]) -> tuple[Deviation, ...]:
     )
 
 
-def _line(at: int, check: Check, columns: tuple[PanelColumn, ...]) -> CheckLine:
+def _line(test: GoldenTest, at: int, check: Check, columns: tuple[PanelColumn, ...]) -> CheckLine:
     return CheckLine(
         check=check,
         title=readable_title(check),
-        cells=tuple(_check_cell(at, column) for column in columns),
+        cells=tuple(_check_cell(test, at, column) for column in columns),
     )
 
 
-def _check_cell(at: int, column: PanelColumn) -> CheckCell:
-    if column.cell.is_outdated:
+def _check_cell(test: GoldenTest, at: int, column: PanelColumn) -> CheckCell:
+    if column.cell.is_outdated or column.cell.test_hash != test.content_hash:
         return CheckCell()
     judged = [result.checks[at] for result in column.results if at < len(result.checks)]
     failed = [check for check in judged if not check["passed"]]

@@ -1,11 +1,16 @@
-"""What the Golden screen says first: how the newest version does against the live one. Pure."""
+"""What the Golden screen says first: how the candidate does against its baseline. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from agents.models import EvalRun
 from agents.releases.proof import Move
-from reviewdesk.screens.golden.board import Board, Cell, Column
+from reviewdesk.kpis.estimates import Estimate, Summary, mean
+from reviewdesk.screens.golden.board import MOVED_FIRST, Board, Cell, Column
+
+# Of fewer tests an interval says nothing that their names don't say better.
+MIN_TESTS = 5
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,89 @@ def tally(cells: Iterable[Cell]) -> Tally:
 
 def compare_sentence(board: Board) -> Sentence:
     """Return what the board shows, in one sentence."""
-    candidate, live = board.candidate, board.live
     if not board.columns:
         return Sentence("info", "info-circle", f"{board.agent} has no version to run them on yet.")
-    now = candidate or live or board.columns[-1]
-    counts = {column.version.pk: tally(_cells(board, column)) for column in board.columns}
-    own = counts[now.version.pk]
-    before = counts[live.version.pk] if live and live is not now else None
+    difference = difference_of(board)
+    if difference is not None and difference.n >= MIN_TESTS:
+        return _difference_sentence(board, difference)
+    return _count_sentence(board)
+
+
+def difference_of(board: Board) -> Estimate | None:
+    """Return the candidate's share of passes minus the baseline's, as a mean over tests.
+
+    Each test counts once, whatever its repeats, for they are not independent. None where nothing
+    is compared.
+    """
+    baseline, candidate = board.baseline, board.candidate
+    if baseline is None or candidate is None:
+        return None
+    pairs = zip(board.cells_of(baseline), board.cells_of(candidate), strict=True)
+    differences = [
+        now.num_passed / now.num_judged - before.num_passed / before.num_judged
+        for before, now in pairs
+        if before.is_judged and now.is_judged and before.test_hash == now.test_hash
+    ]
+    if not differences:
+        return None
+    deviation = stdev(differences) if len(differences) > 1 else None
+    return mean(Summary(len(differences), fmean(differences), deviation), min_n=1)
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in points, with its sign."""
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", "\N{MINUS SIGN}")
+
+
+def aside_of(board: Board) -> str:
+    """Return what stands beside the sentence: when it was run, its cost, what is left out."""
+    candidate = board.candidate
+    if candidate is None or candidate.eval_run is None:
+        return ""
+    cells = board.cells_of(candidate)
+    ended = candidate.eval_run.finished_at
+    parts = [f"done {ended:%a %d %b, %H:%M}"] if ended else []
+    costs = [cell.cost_usd for cell in cells if cell.num_judged or cell.num_errors]
+    known = [cost for cost in costs if cost is not None]
+    if known and len(known) == len(costs):
+        parts.append(f"${sum(known):.2f}")
+    if errors := sum(cell.num_errors for cell in cells if not cell.is_outdated):
+        parts.append(f"{errors} infra error{'' if errors == 1 else 's'}, left out")
+    return " · ".join(parts)
+
+
+def _difference_sentence(board: Board, difference: Estimate) -> Sentence:
+    value, interval = difference.value or 0.0, difference.interval
+    size = f"{_tests(difference.n)} × {_repeats(board)}"
+    if interval is None:
+        detail = f"{size}, every one went the same way"
+        low = high = value
+    else:
+        detail = f"({points(interval.low)} to {points(interval.high)}), {size}"
+        low, high = interval.low, interval.high
+    amount = points(abs(value)).lstrip("+")
+    if low > 0:
+        return Sentence("good", "circle-check", f"Better by {amount} points", detail)
+    if high < 0:
+        return Sentence("bad", "circle-x", f"Worse by {amount} points", detail)
+    if value == 0 and interval is None:
+        return Sentence("none", "equal", "No difference", size)
+    return Sentence("none", "equal", f"No clear difference: {points(value)} points", detail)
+
+
+def _repeats(board: Board) -> str:
+    candidate = board.candidate
+    cells = board.cells_of(candidate) if candidate else []
+    numbers = sorted({len(cell.letters) for cell in cells if cell.is_judged})
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
+def _count_sentence(board: Board) -> Sentence:
+    live = board.baseline or board.live
+    now = board.candidate or live or board.columns[-1]
+    own = tally(board.cells_of(now))
+    before = tally(board.cells_of(live)) if live and live is not now else None
     if not own.num_judged:
         return _not_run(board, now, live, before)
     text = f"{_name(now)}: {own.num_passed} of {own.num_judged} passed"
@@ -97,13 +178,19 @@ def _not_run(board: Board, now: Column, live: Column | None, before: Tally | Non
 
 
 def _detail(board: Board, now: Column) -> str:
-    words = {Move.BROKEN: "broken", Move.WORSE: "worse", Move.BETTER: "better", Move.NEW: "new"}
+    words = {
+        Move.BROKEN: "broken",
+        Move.WORSE: "worse",
+        Move.BETTER: "better",
+        Move.FLAKY: "flaky",
+        Move.NEW: "new",
+    }
     parts = [
         f"{number} {word}"
         for move, word in words.items()
         if (number := sum(row.move is move for row in board.rows))
     ]
-    unjudged = [cell for cell in _cells(board, now) if not cell.is_judged]
+    unjudged = [cell for cell in board.cells_of(now) if not cell.is_judged]
     # An infrastructure error is somebody's work; a test that waits for its first run is not.
     num_lost = sum("e" in cell.letters and not cell.is_outdated for cell in unjudged)
     if num_lost:
@@ -111,11 +198,6 @@ def _detail(board: Board, now: Column) -> str:
     if len(unjudged) > num_lost:
         parts.append(f"{len(unjudged) - num_lost} not run")
     return " · ".join(parts)
-
-
-def _cells(board: Board, column: Column) -> list[Cell]:
-    at = board.columns.index(column)
-    return [row.cells[at] for row in board.rows]
 
 
 def _name(column: Column) -> str:

@@ -10,25 +10,35 @@ from agents.golden.runner import MOST_REPEATS
 from agents.models import Agent, EvalRun, GoldenTest
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
-from reviewdesk.screens.golden.board import PAGE_SIZE, Board, read_board
+from reviewdesk.screens.golden.board import Board
+from reviewdesk.screens.golden.columns import Pick, choices_of
 from reviewdesk.screens.golden.panel import read_panel
 from reviewdesk.screens.golden.progress import read_progress, running_of
-from reviewdesk.screens.golden.sentence import compare_sentence
+from reviewdesk.screens.golden.reading import read_board
+from reviewdesk.screens.golden.sentence import aside_of, compare_sentence
+from reviewdesk.screens.golden.suites import KEYS, read_rail
 from reviewdesk.screens.pages import render_page
 from traces.models import Project
 
-TABS = (
+PAGE_SIZE = 50
+COMPARED_TABS = (
     ("all", "All"),
-    ("failing", "Failing on live"),
-    ("moved", "Moved"),
+    ("broken", "Broken"),
+    ("worse", "Worse"),
+    ("better", "Better"),
+    ("flaky", "Flaky"),
     ("new", "New"),
-    ("archived", "Archived"),
 )
+PLAIN_TABS = (("all", "All"), ("failing", "Failing"), ("new", "Not run"))
 _EMPTY = {
     "failing": "The live version passes every test it was run on.",
-    "moved": "No test went another way than on the live version.",
-    "new": "Every test has been run on the live version.",
-    "archived": "No test has been archived.",
+    "broken": "No test passed every time before and fails every time now.",
+    "worse": "No test passes less often than before.",
+    "better": "No test passes more often than before.",
+    "flaky": "No test passes only at times on both sides.",
+    "new": "Every test has been run on both sides.",
+    "quarantine": "No test is in quarantine.",
+    "retired": "No test has been retired.",
 }
 
 
@@ -73,7 +83,7 @@ def golden_test_for(
     """Return the project's golden test. Two queries; raises like `project_for`."""
     project = project_for(request, slug, permission)
     found = GoldenTest.objects.filter(agent__project=project, pk=pk).select_related(
-        "agent__live_version", "source_session", "source_label__label_set", "promoted_by"
+        "agent__live_version", "source_session", "source_label__label_set", "promoted_by", "owner"
     )
     test = found.select_related("source_label__author").first()
     if test is None:
@@ -102,29 +112,35 @@ def agents_of(project: Project) -> list[Agent]:
 
 def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None) -> dict[str, Any]:
     """Return what the list shows; without an asked-for test its first one is in the panel."""
-    show = request.GET.get("show", "all")
-    show = show if show in dict(TABS) else "all"
     words = request.GET.get("q", "")[:100]
+    suite = request.GET.get("suite", "")
     context: dict[str, Any] = {
         "agents": agents,
         "agent": agent,
-        "show": show,
+        "suite": suite if suite in KEYS else "",
         "words": words,
         **permissions(request),
     }
     if agent is None:
         return context
-    board = read_board(agent, is_archived=show == "archived")
-    rows = board.shown(show, words)
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    pick = Pick(request.GET.get("a", "")[:10], request.GET.get("b", "")[:10])
+    board = read_board(agent, suite=context["suite"], pick=pick)
+    tabs = COMPARED_TABS if board.is_compared else PLAIN_TABS
+    show = request.GET.get("show", "all")
+    show = show if show in dict(tabs) else "all"
+    page = Paginator(board.shown(show, words), PAGE_SIZE).get_page(request.GET.get("page"))
     return {
         **context,
         "board": board,
-        "tabs": [(name, title, _num_of(board, name)) for name, title in TABS],
+        "rail": read_rail(agent),
+        "show": show,
+        "tabs": [(name, title, board.num_shown(name)) for name, title in tabs],
+        "choices": choices_of(agent),
         "page": page,
-        "sentence": compare_sentence(board) if show != "archived" else None,
+        "sentence": compare_sentence(board),
+        "aside": aside_of(board),
         "running": running_of(agent.pk),
-        "empty": "" if words else _EMPTY.get(show, ""),
+        "empty": "" if words else _EMPTY.get(show) or _EMPTY.get(suite) or "This suite is empty.",
         "versions": agent.versions.order_by("-number").defer("config")[:50],
         "repeat_choices": range(1, MOST_REPEATS + 1),
         "panel": _first_panel(agent, board, page.object_list),
@@ -165,16 +181,9 @@ def _first_panel(agent: Agent, board: Board, rows: Any) -> Any:
     if not rows:
         return None
     found = GoldenTest.objects.select_related(
-        "source_session", "source_label__label_set", "source_label__author", "promoted_by"
+        "source_session", "source_label__label_set", "source_label__author", "promoted_by", "owner"
     )
     return read_panel(agent, found.get(pk=rows[0].test.pk), board.columns)
-
-
-def _num_of(board: Board, name: str) -> int | None:
-    """Return a tab's count; the archived tab's board knows no other."""
-    if name == "archived":
-        return board.num_archived
-    return None if board.is_archived else board.num_shown(name)
 
 
 def _or(words: list[str]) -> str:
