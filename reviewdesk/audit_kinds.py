@@ -235,8 +235,21 @@ KINDS: tuple[Kind, ...] = (
         events(
             GoldenTest,
             project="agent__project",
-            values=("title", "content_hash", "archived_at"),
-            before={"hash_before": "content_hash", "archived_before": "archived_at"},
+            values=(
+                "title",
+                "content_hash",
+                "archived_at",
+                "quarantined_until",
+                "suite",
+                "is_critical",
+            ),
+            before={
+                "hash_before": "content_hash",
+                "archived_before": "archived_at",
+                "until_before": "quarantined_until",
+                "suite_before": "suite",
+                "critical_before": "is_critical",
+            },
             who="promoted_by_id",
             reason="reason",
         ),

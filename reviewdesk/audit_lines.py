@@ -1,6 +1,7 @@
 """A change of authority as a line that people read: what, from what, to what, and where to look."""
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -109,17 +110,33 @@ def version_line(row: Row, project: Project) -> Line:
 
 
 def test_line(row: Row, project: Project) -> Line:
-    """Tell of a golden test that was promoted, edited or archived."""
+    """Tell of a golden test that was promoted, edited, set aside or archived."""
     url = reverse("golden:test", args=[project.slug, row["obj_id"]])
     if row["label"] == "insert":
         return Line(row["title"], "golden test promoted", "", row["content_hash"][:8], url)
     if (row["archived_at"] is None) != (row["archived_before"] is None):
         did = "golden test archived" if row["archived_at"] else "golden test taken back"
         return Line(row["title"], did, "", "", url)
-    if row["content_hash"] == row["hash_before"]:
-        return Line(row["title"], "golden test renamed", "", "", url)
-    before = (row["hash_before"] or "")[:8]
-    return Line(row["title"], "golden test edited", before, row["content_hash"][:8], url)
+    if row["quarantined_until"] != row["until_before"]:
+        before, after = (_until(row[key]) for key in ("until_before", "quarantined_until"))
+        did = "golden test set aside" if row["quarantined_until"] else "golden test counts again"
+        return Line(row["title"], did, before, after, url)
+    if row["content_hash"] != row["hash_before"]:
+        before = (row["hash_before"] or "")[:8]
+        return Line(row["title"], "golden test edited", before, row["content_hash"][:8], url)
+    before = _standing(row["suite_before"], row["critical_before"])
+    after = _standing(row["suite"], row["is_critical"])
+    if before != after:
+        return Line(row["title"], "golden test moved", before, after, url)
+    return Line(row["title"], "golden test renamed", "", "", url)
+
+
+def _until(day: date | None) -> str:
+    return f"until {day:%d %b %Y}" if day else ""
+
+
+def _standing(suite: str, is_critical: bool) -> str:
+    return f"{suite}, critical" if is_critical else suite
 
 
 def policy_line(row: Row, project: Project) -> Line:

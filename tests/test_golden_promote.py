@@ -6,14 +6,9 @@ import pytest
 
 from agents.errors import GoldenError
 from agents.golden.edit import archive_test, edit_test
-from agents.golden.promote import (
-    MAX_TURNS,
-    agent_of,
-    promote_session,
-    promoted_test,
-    propose_test,
-)
+from agents.golden.promote import agent_of, promote_session, promoted_test
 from agents.golden.proposals import ADDED_YES
+from agents.golden.proposed import MAX_TURNS, propose_test
 from agents.models import Agent, GoldenTest
 from tests.factories import (
     customer_span,
@@ -93,10 +88,9 @@ def test_customer_that_was_never_asked_says_yes_in_the_test() -> None:
     _, session, label = hasty()
     proposed = propose_test(session=session, label=label)
     assert proposed.messages == [{"role": "user", "content": "Cancel #T1 please"}]
-    assert [(turn.content, turn.is_added) for turn in proposed.turns] == [
-        (ADDED_YES, True),
-        ("Thank you.", False),
-    ]
+    assert [(turn.content, turn.is_added) for turn in proposed.turns] == [(ADDED_YES, True)]
+    assert proposed.left_out == ("Thank you.",)
+    assert proposed.whole_input["turns"] == [ADDED_YES, "Thank you."]
 
 
 def test_recorded_reads_before_the_first_write_are_fixtures() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.golden.promote import propose_test
+from agents.golden.proposed import propose_test
 from reviewdesk.screens.sessions.chips import Detail
 from reviewdesk.screens.sessions.reading import read_session
 from reviewdesk.screens.sessions.talk import talk_of

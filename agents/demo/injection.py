@@ -10,7 +10,7 @@ from django.db import transaction
 from agents.demo.history import PastSession
 from agents.golden.content import hash_of
 from agents.golden.judgements import Check
-from agents.golden.promote import propose_test
+from agents.golden.proposed import propose_test
 from agents.golden.versions import record_version
 from agents.models import Agent, GoldenTest
 from agents.tools.evidence import INJECTION_TAG

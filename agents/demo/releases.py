@@ -12,7 +12,8 @@ from django.db.models import Model
 from agents.demo.history import ERAS, PastSession
 from agents.demo.injection import make_injection_tests
 from agents.golden.judgements import Check
-from agents.golden.promote import promote_session, propose_test
+from agents.golden.promote import promote_session
+from agents.golden.proposed import propose_test
 from agents.golden.runner import settle_finished, start_eval_run
 from agents.models import Agent, EvalRun, GoldenTest, Release, Version
 from agents.releases.propose import approve_release, request_release
@@ -143,6 +144,8 @@ def _promote(
         tags=[*proposed.tags, past.task.scenario.replace("_", " ")],
         reason=_WHY[cause],
         by=people.reviewer,
+        # The checks are the policy's: they demand what came after the first wrong step, too.
+        run_input=proposed.whole_input,
     )
 
 

@@ -2,12 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypedDict
 
 from agents.config import content_hash
 from agents.errors import GoldenError, RunError
 from agents.golden.check_fields import MOST_CHECKS, problems_of, readable_title
 from agents.golden.judgements import Check
+from agents.golden.parts import (
+    checked_customer,
+    checked_expectations,
+    checked_fixtures,
+    checked_on_missing,
+    checked_rules,
+)
 from agents.models import GoldenTest, GoldenTestVersion
 from agents.runtime.start import check_input
 from agents.tools.registry import UnknownToolError, contract_for, contracts
@@ -25,6 +32,16 @@ LONGEST_TITLE = 300
 LONGEST_REASON = 1000
 MOST_TAGS = 12
 LONGEST_TAG = 40
+
+
+class Parts(TypedDict, total=False):
+    """The parts of a content that may be given beside input and checks; see `GoldenTest`."""
+
+    fixtures: Sequence[dict[str, Any]]
+    expectations: Sequence[dict[str, str]]
+    customer: dict[str, Any]
+    on_missing: str
+    rules: Sequence[dict[str, Any]]
 
 
 def content_of(test: GoldenTest | GoldenTestVersion) -> dict[str, Any]:
@@ -81,21 +98,55 @@ def checked_checks(checks: Sequence[Check], tools: Collection[str]) -> list[Chec
     return [clean_json(check) for check in checks]
 
 
+def checked_parts(parts: Parts, tools: Collection[str] | None = None) -> dict[str, Any]:
+    """Return those parts that are given, in their stored form.
+
+    Args:
+        parts: What is given.
+        tools: Names that there are; None: any name, as in a recording.
+
+    Raises:
+        GoldenError: One of them cannot be used; the message says which, and why.
+    """
+    checked: dict[str, Any] = {}
+    if "fixtures" in parts:
+        checked["fixtures"] = checked_fixtures(parts["fixtures"], tools)
+    if "rules" in parts:
+        checked["rules"] = checked_rules(parts["rules"], tools)
+    if "expectations" in parts:
+        checked["expectations"] = checked_expectations(parts["expectations"])
+    if "customer" in parts:
+        checked["customer"] = checked_customer(parts["customer"])
+    if "on_missing" in parts:
+        checked["on_missing"] = checked_on_missing(parts["on_missing"])
+    return checked
+
+
+def check_together(content: Mapping[str, Any]) -> None:
+    """Raise `GoldenError` where parts of a content contradict each other."""
+    if content["on_missing"] == GoldenTest.OnMissing.SIMULATE and not content["rules"]:
+        raise GoldenError(
+            "Calls without a fixture are to be answered by rules, and there is none: write one, "
+            "or choose that such a call fails."
+        )
+    if content["customer"] and content["input"]["turns"]:
+        raise GoldenError(
+            "The customer is scripted or simulated, and there are turns as well: remove the "
+            "turns, or let the customer say them."
+        )
+
+
 def checked_about(*, title: str, severity: str, tags: Sequence[str], reason: str) -> dict[str, Any]:
     """Return title, severity, tags and reason in their stored form.
 
     Raises:
         GoldenError: One of them is missing, unknown or too long.
     """
-    title, reason = " ".join(clean_text(title).split()), clean_text(reason).strip()
+    title, reason = " ".join(clean_text(title).split()), checked_reason(reason)
     if not title:
         raise GoldenError("Give the test a title: what must not happen again.")
-    if not reason:
-        raise GoldenError("Say why this is a golden test: the reason is empty.")
     if len(title) > LONGEST_TITLE:
         raise GoldenError(f"The title has {len(title)} characters; {LONGEST_TITLE} at most.")
-    if len(reason) > LONGEST_REASON:
-        raise GoldenError(f"The reason has {len(reason)} characters; {LONGEST_REASON} at most.")
     if severity not in GoldenTest.Severity.values:
         known = ", ".join(GoldenTest.Severity.values)
         raise GoldenError(f"The severity is {severity!r}; it must be one of {known}.")
@@ -108,6 +159,32 @@ def checked_about(*, title: str, severity: str, tags: Sequence[str], reason: str
         "tags": [clean_text(tag) for tag in clean],
         "reason": reason,
     }
+
+
+def checked_reason(reason: str, what: str = "Say why this is a golden test") -> str:
+    """Return a reason in its stored form.
+
+    Raises:
+        GoldenError: It is empty or too long.
+    """
+    reason = clean_text(reason).strip()
+    if not reason:
+        raise GoldenError(f"{what}: the reason is empty.")
+    if len(reason) > LONGEST_REASON:
+        raise GoldenError(f"The reason has {len(reason)} characters; {LONGEST_REASON} at most.")
+    return reason
+
+
+def checked_suite(suite: str) -> str:
+    """Return the suite.
+
+    Raises:
+        GoldenError: There is no such suite.
+    """
+    if suite not in GoldenTest.Suite.values:
+        known = ", ".join(GoldenTest.Suite.values)
+        raise GoldenError(f"The suite is {suite!r}; it must be one of {known}.")
+    return suite
 
 
 def known_tools(project_id: int, fixtures: Sequence[dict[str, Any]] = ()) -> frozenset[str]:

@@ -3,16 +3,22 @@
 The checks come from `check_proposals`; the reviewer edits everything before it is saved.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.golden.judgements import Check, is_yes, shorten
+from agents.golden.judgements import Check, has_arguments, is_yes, shorten
 from agents.golden.outcome import Call, Event, Message
 from agents.golden.replay import Fixture, without_doubles
 
 ADDED_YES = "Yes, please go ahead."
 _FAULTY_TOOLS = {"S3", "S4"}
+# What was wrong shows in how long the whole session is, so that none of it may be left out.
+_WHOLE_COURSE = {"P2", "B1"}
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+_RULE = re.compile(r"\b(?:should|shouldn.t|must|mustn.t|ought to)\b", re.IGNORECASE)
+_MOST_EXPECTATIONS = 5
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,26 @@ class Recording:
         return self.wrong if isinstance(self.wrong, Call) else None
 
 
-def propose_input(recording: Recording) -> tuple[list[dict[str, str]], tuple[Turn, ...]]:
-    """Return the conversation up to the customer's first message, and the turns after it.
+@dataclass(frozen=True)
+class Script:
+    """The customer's part of a test.
 
-    Messages that the customer sent in a row become one turn, because a turn answers an answer.
+    Attributes:
+        messages: The conversation up to the customer's first message.
+        turns: What the customer says then, up to the first wrong step.
+        left_out: What the customer said after it: answers to what should not have been.
+    """
+
+    messages: list[dict[str, str]]
+    turns: tuple[Turn, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def propose_input(recording: Recording, checks: Sequence[Check] = ()) -> Script:
+    """Return the customer's part up to the first wrong step.
+
+    It goes on where one of the `checks` demands a call that the recording made later. Messages
+    that the customer sent in a row become one turn, because a turn answers an answer.
     """
     messages: list[dict[str, str]] = []
     turns: list[tuple[int, str]] = []
@@ -97,7 +119,28 @@ def propose_input(recording: Recording) -> tuple[list[dict[str, str]], tuple[Tur
         else:
             messages.append({"role": "user", "content": event.content})
             has_begun = True
-    return (messages, _with_yes(recording, turns)) if has_begun else ([], ())
+    if not has_begun:
+        return Script([], ())
+    end = _end_of(recording, checks)
+    kept = [turn for turn in turns if turn[0] < end]
+    left_out = tuple(content for index, content in turns if index >= end)
+    return Script(messages, _with_yes(recording, kept), left_out)
+
+
+def propose_expectations(comment: str, *, is_resolved: bool) -> list[dict[str, str]]:
+    """Return what must, or must not, be, in the words of the reviewer's comment.
+
+    A sentence with "should" or "must" says what must be. Of the others, the first says what went
+    wrong, which must not be again.
+    """
+    sentences = [" ".join(found.split()) for found in _SENTENCE.findall(comment)]
+    sentences = [sentence for sentence in sentences if len(sentence) > 2]
+    rules = [sentence for sentence in sentences if _RULE.search(sentence)]
+    faults = [] if is_resolved else [each for each in sentences if each not in rules][:1]
+    return [
+        *({"kind": "must_not", "text": sentence} for sentence in faults),
+        *({"kind": "must", "text": sentence} for sentence in rules),
+    ][:_MOST_EXPECTATIONS]
 
 
 def propose_title(recording: Recording, cause_title: str, first_words: str) -> str:
@@ -133,6 +176,22 @@ def propose_fixtures(recording: Recording) -> tuple[Fixture, ...]:
 def id_of(arguments: dict[str, Any]) -> str:
     """Return the argument that names what the call is about, such as order_id, or nothing."""
     return "order_id" if isinstance(arguments.get("order_id"), str) else ""
+
+
+def _end_of(recording: Recording, checks: Sequence[Check]) -> int:
+    """Return the place of the first event that the test does not need."""
+    if recording.wrong is None or recording.is_resolved or recording.cause in _WHOLE_COURSE:
+        return len(recording.events)
+    demanded = [check for check in checks if check["kind"] == "tool_called"]
+    end = recording.events.index(recording.wrong)
+    for index, event in enumerate(recording.events):
+        if isinstance(event, Call) and event.error is None and index > end:
+            is_demanded = any(
+                event.tool == check["tool"] and has_arguments(event, check["arguments"])
+                for check in demanded
+            )
+            end = index if is_demanded else end
+    return end
 
 
 def _with_yes(recording: Recording, turns: list[tuple[int, str]]) -> tuple[Turn, ...]:

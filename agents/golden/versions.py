@@ -10,25 +10,18 @@ from agents.models import GoldenTest, GoldenTestVersion
 
 
 def record_version(*, test: GoldenTest, by: AbstractBaseUser | None) -> GoldenTestVersion:
-    """Write the content that a test has now as its next version, in the caller's transaction.
+    """Write the content that a test has now as its version `number`, in the caller's transaction.
 
-    The test's row is new or locked, and its `content_hash` is that of its content. A test whose
-    newest version has this content keeps it.
+    The test's row is new or locked, `content_hash` is that of its content, and no version has its
+    number yet.
     """
-    newest = test.versions.order_by("-number").first()
-    if newest is not None and newest.content_hash == test.content_hash:
-        return newest
-    version = GoldenTestVersion.objects.create(
+    return GoldenTestVersion.objects.create(
         test=test,
-        number=newest.number + 1 if newest else test.number,
+        number=test.number,
         content=content_of(test),
         content_hash=test.content_hash,
         author_id=by.pk if by else None,
     )
-    if test.number != version.number:
-        test.number = version.number
-        test.save(update_fields=["number"])
-    return version
 
 
 def current_version(test: GoldenTest) -> GoldenTestVersion:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.http import QueryDict
 
 from agents.golden.judgements import Check
-from agents.golden.promote import ProposedTest
+from agents.golden.proposed import ProposedTest
 from agents.models import Agent, GoldenTest
 from reviewdesk.screens.golden.check_rows import (
     CheckRow,

@@ -15,7 +15,7 @@ from agents.golden.checks import KINDS
 from agents.golden.content import known_tools
 from agents.golden.judgements import Check
 from agents.golden.outcome import Event, events_of
-from agents.golden.promote import ProposedTest
+from agents.golden.proposed import ProposedTest, cause_of, propose_test
 from agents.golden.replay import fixture_from_json
 from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, session_for
@@ -47,7 +47,7 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
         return go_to(request, reverse("golden:test", args=[slug, known.pk]))
     label = label_of(session, request.user.pk)
     try:
-        proposed = promote.propose_test(session=session, label=label)
+        proposed = propose_test(session=session, label=label)
     except GoldenError as error:
         return _show(request, {"session": session, "refusal": str(error)}, status=409)
     agents = agents_of(session.project)
@@ -166,7 +166,7 @@ def _about_test(test: GoldenTest) -> dict[str, Any]:
         "test": test,
         "session": test.source_session,
         "label": test.source_label,
-        "cause": promote.cause_of(test.source_label),
+        "cause": cause_of(test.source_label),
         "excerpt": excerpt_of(_events_of(test.source_session), around=test.source_span_id),
         "given": test.input["messages"],
         "added": [],
