@@ -178,16 +178,9 @@ def _not_run(board: Board, now: Column, live: Column | None, before: Tally | Non
 
 
 def _detail(board: Board, now: Column) -> str:
-    words = {
-        Move.BROKEN: "broken",
-        Move.WORSE: "worse",
-        Move.BETTER: "better",
-        Move.FLAKY: "flaky",
-        Move.NEW: "new",
-    }
     parts = [
-        f"{number} {word}"
-        for move, word in words.items()
+        f"{number} {move.value}"
+        for move in MOVED_FIRST
         if (number := sum(row.move is move for row in board.rows))
     ]
     unjudged = [cell for cell in board.cells_of(now) if not cell.is_judged]
