@@ -43,12 +43,14 @@ def open_sessions(
     In the caller's transaction or one of its own; the totals follow a moment later.
     """
     ensure_partitions(start for session in sessions for _, _, start in session.places)
+    # Before COPY, during which the connection answers nothing else.
+    rows = _span_rows(project, sessions)
     with transaction.atomic(), connection.cursor() as cursor:
         opened = Session.objects.bulk_create(
             _session(project, session, is_golden) for session in sessions
         )
         with cursor.copy(f"COPY traces_span ({SPAN_COLUMNS}) FROM STDIN") as copy:
-            for row in _span_rows(project, sessions):
+            for row in rows:
                 copy.write_row(row)
         cursor.execute(
             "INSERT INTO traces_totalsdue (session_id, added_at) SELECT unnest(%s::uuid[]), now()",
