@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from agents.tools.secrets import is_name
 from reviewdesk.mail_server import BadMailUrlError, MailServer, read_mail_url
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,9 @@ class Environment:
         openai_base_url: Base URL of that endpoint, or empty for the client's default.
         account: Account of the embedded PostgreSQL when reviewdesk runs as root.
         demo_model_url: Base URL of the scripted demo model, given by the supervisor, or empty.
-        secrets_folder: Where a secret may lie as a file of its name.
+        secrets_folder: Where a secret may lie as a file of its name, a project's in a folder of
+            the project's slug.
+        shared_secrets: Names of the desk's secrets that every project may use.
         tool_modules: Modules to import at the start: they register function tools.
         mail: The server that takes the desk's mail, if any.
         desk_url: Where people reach the desk, for links in mail and webhooks; no slash at the end.
@@ -54,6 +57,7 @@ class Environment:
     account: str
     demo_model_url: str
     secrets_folder: Path
+    shared_secrets: frozenset[str]
     tool_modules: tuple[str, ...]
     mail: MailServer
     desk_url: str
@@ -93,6 +97,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         account=variables.get("REVIEWDESK_ACCOUNT", "") or "nobody",
         demo_model_url=variables.get("REVIEWDESK_DEMO_MODEL_URL", ""),
         secrets_folder=Path(variables.get("REVIEWDESK_SECRETS", "") or home / "secrets"),
+        shared_secrets=_secret_names(variables.get("REVIEWDESK_SHARED_SECRETS", "")),
         tool_modules=_modules(variables.get("REVIEWDESK_TOOLS", "")),
         mail=_mail(variables.get("MAIL_URL", "")),
         desk_url=_url(
@@ -129,6 +134,17 @@ def _modules(value: str) -> tuple[str, ...]:
             raise BadEnvironmentError(
                 f"REVIEWDESK_TOOLS names {name!r}, which is no module; write modules by their "
                 "dotted names with commas between, such as warehouse.tools."
+            )
+    return names
+
+
+def _secret_names(value: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in value.split(",") if name.strip())
+    for name in sorted(names):
+        if not is_name(name):
+            raise BadEnvironmentError(
+                f"REVIEWDESK_SHARED_SECRETS names {name!r}, which can be no secret's name; write "
+                "letters, digits and single underscores, with commas between, such as CARRIER_KEY."
             )
     return names
 

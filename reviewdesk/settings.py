@@ -133,6 +133,7 @@ DEFAULT_FROM_EMAIL = ENVIRONMENT.mail.sender
 
 # Tools outside: where secrets lie as files, and which modules register function tools.
 SECRETS_FOLDER = ENVIRONMENT.secrets_folder
+SHARED_SECRETS = ENVIRONMENT.shared_secrets
 TOOL_MODULES = ENVIRONMENT.tool_modules
 
 LANGUAGE_CODE = "en"

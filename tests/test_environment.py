@@ -19,6 +19,7 @@ from reviewdesk.mail_server import MailServer
         ("BROKER_URL", "redis", "BROKER_URL"),
         ("OPENAI_BASE_URL", "localhost:8080", "OPENAI_BASE_URL"),
         ("REVIEWDESK_URL", "desk.example.com", "REVIEWDESK_URL"),
+        ("REVIEWDESK_SHARED_SECRETS", "PAGER, A__B", "REVIEWDESK_SHARED_SECRETS names 'A__B'"),
         ("MAIL_URL", "mail.example.com", "MAIL_URL must name a host"),
         ("MAIL_URL", "smtp://[", "MAIL_URL is no URL"),
         ("MAIL_URL", "smtp://mail.example.com", "MAIL_URL needs the address that mail comes from"),

@@ -162,8 +162,9 @@ def test_address_is_shown_to_admins_alone():
 def test_page_of_a_webhook_says_that_its_secret_is_missing(monkeypatch):
     webhook = make_webhook(secret_name="NOWHERE")
     client = client_as(Role.ADMIN, webhook.project)
-    assert "REVIEWDESK_SECRET_NOWHERE" in text_of(client.get(at(webhook)))
-    monkeypatch.setenv("REVIEWDESK_SECRET_NOWHERE", "a-secret-of-the-pager")
+    slug = webhook.project.slug.replace("-", "_").upper()
+    assert f"REVIEWDESK_SECRET_{slug}__NOWHERE" in text_of(client.get(at(webhook)))
+    monkeypatch.setenv(f"REVIEWDESK_SECRET_{slug}__NOWHERE", "a-secret-of-the-pager")
     page = text_of(client.get(at(webhook)))
     assert "Until then nothing is sent" not in page
     assert "a-secret-of-the-pager" not in page

@@ -87,9 +87,9 @@ def test_webhook_is_posted_as_json_with_key_and_event(settings):
 
 
 def test_signature_is_that_of_time_and_body_under_the_named_secret(monkeypatch):
-    monkeypatch.setenv("REVIEWDESK_SECRET_PAGER", SECRET)
     with running_hook() as hook:
-        told(hook, secret_name="PAGER")
+        slug = told(hook, secret_name="PAGER").project.slug
+        monkeypatch.setenv(f"REVIEWDESK_SECRET_{slug.replace('-', '_').upper()}__PAGER", SECRET)
         send_next()
     _, headers, body = hook.requests[0]
     given = dict(part.split("=") for part in headers["Reviewdesk-Signature"].split(","))
@@ -111,7 +111,7 @@ def test_secret_that_is_not_set_sends_nothing_and_says_which():
         send_next()
     message.refresh_from_db()
     assert not hook.requests
-    assert "REVIEWDESK_SECRET_NOWHERE" in message.error
+    assert f"The project {message.project.slug} has no secret NOWHERE" in message.error
     assert message.next_at is not None
 
 

@@ -149,6 +149,10 @@ def test_two_tools_of_one_name_are_refused(weather: ToolContract) -> None:
         registry.register(weather)
 
 
+def variable(project: Project, name: str) -> str:
+    return f"REVIEWDESK_SECRET_{project.slug.replace('-', '_').upper()}__{name}"
+
+
 def imported(till: ToolServer, **headers: str) -> ToolSource:
     project = make_project()
     lead = make_user(Role.LEAD, project)
@@ -170,10 +174,10 @@ def imported(till: ToolServer, **headers: str) -> ToolSource:
 def test_imported_tool_is_called_with_its_secret_in_the_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REVIEWDESK_SECRET_TILL_KEY", "open-sesame-77")
     with tool_server(tmp_path / "till.db") as till:
         till.password = "Bearer open-sesame-77"
         source = imported(till, Authorization="Bearer TILL_KEY")
+        monkeypatch.setenv(variable(source.project, "TILL_KEY"), "open-sesame-77")
         contract = contract_for("pay_keyed", source.project_id)
         result = perform(contract, source.project, run="r", number=1, amount=3)
         assert result["key"] == "run:3"
@@ -213,7 +217,7 @@ def test_secret_in_a_file_that_others_may_touch_is_refused(tmp_path: Path, mode:
     file.write_text("a-long-secret\n")
     file.chmod(mode)
     with override_settings(SECRETS_FOLDER=tmp_path):
-        assert "chmod 600" in state_of("FILE_KEY").problem
+        assert "chmod 600" in state_of("FILE_KEY", project=None).problem
 
 
 def test_secret_is_read_from_a_closed_file_or_the_environment(
@@ -223,15 +227,51 @@ def test_secret_is_read_from_a_closed_file_or_the_environment(
     file.write_text("from-a-file\n")
     os.chmod(file, 0o600)
     with override_settings(SECRETS_FOLDER=tmp_path):
-        assert read_secrets(["FILE_KEY"]).values == {"FILE_KEY": "from-a-file"}
+        assert read_secrets(["FILE_KEY"], project=None).values == {"FILE_KEY": "from-a-file"}
         monkeypatch.setenv("REVIEWDESK_SECRET_FILE_KEY", "from-the-shell")
-        assert read_secrets(["FILE_KEY"]).values == {"FILE_KEY": "from-the-shell"}
+        assert read_secrets(["FILE_KEY"], project=None).values == {"FILE_KEY": "from-the-shell"}
 
 
-@pytest.mark.parametrize("name", ["../passwd", "a/b", "", "1X", "x y", "a" * 65])
+@pytest.mark.parametrize("name", ["../passwd", "a/b", "", "1X", "x y", "a" * 65, "A__B"])
 def test_names_that_could_lead_elsewhere_are_no_secrets(name: str) -> None:
     with pytest.raises(SecretError):
-        read_secrets([name])
+        read_secrets([name], project="shop")
+
+
+def test_secret_of_another_project_is_not_sent_by_naming_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tool_server(tmp_path / "till.db") as till:
+        source = imported(till, Authorization="Bearer TILL_KEY")
+        monkeypatch.setenv(variable(make_project(), "TILL_KEY"), "open-sesame-77")
+        monkeypatch.setenv("REVIEWDESK_SECRET_TILL_KEY", "key-of-the-desk")
+        contract = contract_for("pay_keyed", source.project_id)
+        with pytest.raises(ToolError, match=rf"{source.project.slug} has no secret TILL_KEY"):
+            perform(contract, source.project, run="r", number=1, amount=3)
+        assert not till.requests()
+
+
+def test_project_takes_its_own_secret_before_the_one_that_the_desk_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVIEWDESK_SECRET_PAGER", "key-of-the-desk")
+    with override_settings(SECRETS_FOLDER=tmp_path, SHARED_SECRETS=frozenset({"PAGER"})):
+        assert read_secrets(["PAGER"], project="a_b").values == {"PAGER": "key-of-the-desk"}
+        (tmp_path / "a_b").mkdir()
+        (tmp_path / "a_b" / "PAGER").touch(mode=0o600)
+        (tmp_path / "a_b" / "PAGER").write_text("key-of-a-b")
+        assert read_secrets(["PAGER"], project="a_b").values == {"PAGER": "key-of-a-b"}
+
+
+@pytest.mark.parametrize("project", ["a_b", "A-B", "a"])
+def test_no_slug_reads_the_variable_of_another(
+    project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVIEWDESK_SECRET_A_B__KEY", "key-of-a-b")
+    assert read_secrets(["KEY"], project="a-b").values == {"KEY": "key-of-a-b"}
+    for name in ("KEY", "B__KEY", "_KEY"):
+        with pytest.raises(SecretError):
+            read_secrets([name], project=project)
 
 
 @pytest.mark.parametrize("value", ["short", "two\nlines here", "tab\there-here"])
@@ -240,7 +280,7 @@ def test_values_that_cannot_be_masked_or_sent_are_refused(
 ) -> None:
     monkeypatch.setenv("REVIEWDESK_SECRET_ODD", value)
     with pytest.raises(SecretError):
-        read_secrets(["ODD"])
+        read_secrets(["ODD"], project=None)
 
 
 def test_every_form_of_a_secret_is_masked() -> None:

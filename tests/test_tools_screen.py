@@ -368,7 +368,8 @@ def test_secrets_are_shown_as_set_or_not(monkeypatch: pytest.MonkeyPatch) -> Non
     source.save()
     address = url("tool_source", source.project, source.slug)
     assert "not usable" in read_page(client, address)
-    monkeypatch.setenv("REVIEWDESK_SECRET_TILL_KEY", "open-sesame-77")
+    variable = f"REVIEWDESK_SECRET_{source.project.slug.replace('-', '_').upper()}__TILL_KEY"
+    monkeypatch.setenv(variable, "open-sesame-77")
     page = read_page(client, address)
-    assert "in REVIEWDESK_SECRET_TILL_KEY" in page
+    assert f"in {variable}" in page
     assert "open-sesame-77" not in page

@@ -108,10 +108,10 @@ def _signature(webhook: Webhook, body: bytes) -> dict[str, str]:
     if not webhook.secret_name:
         return {}
     try:
-        secret = read_secrets([webhook.secret_name]).values[webhook.secret_name]
+        found = read_secrets([webhook.secret_name], project=webhook.project.slug)
     except SecretError as error:
         raise NotSentError(str(error)) from error
-    return {"Reviewdesk-Signature": sign(body, secret, int(time.time()))}
+    return {"Reviewdesk-Signature": sign(body, found.values[webhook.secret_name], int(time.time()))}
 
 
 def _post(webhook: Webhook, body: bytes, headers: dict[str, str]) -> tuple[int, float | None]:

@@ -49,7 +49,7 @@ class Receiver:
             raise OutboxError(f"There is no event {sorted(unknown)[0]!r}.")
         if self.secret_name and not is_name(self.secret_name):
             raise OutboxError(
-                f"{self.secret_name!r} cannot be a secret's name: use letters, digits and _."
+                f"{self.secret_name!r} cannot be a secret's name: use letters, digits and single _."
             )
 
     @property

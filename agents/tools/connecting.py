@@ -144,7 +144,7 @@ def read_source(*, source: ToolSource, data: bytes | None = None, url: str = "")
     """
     endpoint = endpoint_of(source)
     if source.kind != ToolSource.Kind.OPENAPI:
-        secrets = read_secrets(endpoint.secret_names)
+        secrets = read_secrets(endpoint.secret_names, project=source.project.slug)
         found = mcp.list_tools(endpoint=endpoint, secrets=secrets, timeout_seconds=READ_SECONDS)
         return mcp_tools.to_document(found)
     if data is not None:
@@ -152,7 +152,7 @@ def read_source(*, source: ToolSource, data: bytes | None = None, url: str = "")
     address = url or (source.document or {}).get(FETCHED_FROM, "")
     if not address:
         raise ToolSourceError("Give the document: choose a file, paste its text or name its URL.")
-    secrets = read_secrets(endpoint.secret_names)
+    secrets = read_secrets(endpoint.secret_names, project=source.project.slug)
     try:
         text = http.fetch(
             sender=endpoint.sender(source.name, secrets),

@@ -187,7 +187,9 @@ def _check(
     if lookup and definition.source.kind != ToolSource.Kind.OPENAPI:
         raise ToolSourceError("Only an HTTP tool can be asked what became of a key.")
     if wrong := next((name for name in policy.secrets if not is_name(name)), ""):
-        raise ToolSourceError(f"{wrong!r} cannot be a secret's name: use letters, digits and _.")
+        raise ToolSourceError(
+            f"{wrong!r} cannot be a secret's name: use letters, digits and single _."
+        )
     _check_undo(definition, effect, policy)
     if policy.fallback is not None and set(policy.fallback) != {"result"}:
         raise ToolSourceError('The fallback is an object with the one field "result".')

@@ -73,12 +73,12 @@ def perform(
     secrets = Secrets()
     try:
         if contract.kind is ToolKind.FUNCTION:
-            secrets = read_secrets(contract.policy.secrets)
+            secrets = read_secrets(contract.policy.secrets, project=None)
             _lend_connection()
             result = _call_function(contract, arguments, effect_key, secrets, timeout_seconds)
         else:
             source = _source(contract, project_id)
-            secrets = read_secrets(endpoint_of(source).secret_names)
+            secrets = read_secrets(endpoint_of(source).secret_names, project=source.project.slug)
             _lend_connection()
             result = _call_source(contract, source, secrets, arguments, effect_key, timeout_seconds)
     except (ToolError, ToolUnavailableError, ToolSourceError) as error:
@@ -102,12 +102,13 @@ def look_up(*, contract: ToolContract, effect_key: str, project_id: int) -> dict
     secrets = Secrets()
     try:
         if contract.lookup is not None:
-            secrets = read_secrets(contract.policy.secrets)
+            secrets = read_secrets(contract.policy.secrets, project=None)
             call = OutsideCall(effect_key, secrets.values, time.monotonic() + seconds)
             found = _in_time(contract.name, lambda: contract.lookup(call), seconds)
         elif contract.kind is ToolKind.HTTP and contract.has_lookup:
-            endpoint = endpoint_of(_source(contract, project_id))
-            secrets = read_secrets(endpoint.secret_names)
+            source = _source(contract, project_id)
+            endpoint = endpoint_of(source)
+            secrets = read_secrets(endpoint.secret_names, project=source.project.slug)
             found = http.look_up(
                 sender=endpoint.sender(contract.name, secrets),
                 request=contract.request,
@@ -170,7 +171,8 @@ def _lend_connection() -> None:
 
 
 def _source(contract: ToolContract, project_id: int) -> ToolSource:
-    source = ToolSource.objects.filter(pk=contract.source_id or 0, project_id=project_id).first()
+    of_project = ToolSource.objects.filter(project_id=project_id).select_related("project")
+    source = of_project.filter(pk=contract.source_id or 0).first()
     if source is None:
         raise ToolError(f"The source of {contract.name} is gone.")
     if not source.is_on:

@@ -35,8 +35,9 @@ class WebhookForm(forms.Form):
         label="Secret that signs",
         required=False,
         max_length=64,
-        help_text="The name of a secret, such as PAGER; its value stands in the variable "
-        "REVIEWDESK_SECRET_PAGER or a file of that name. Left empty: requests are not signed.",
+        help_text="The name of a secret of this project, such as PAGER, or of one that the desk "
+        "shares; once it is saved, this page says where the value belongs. Left empty: requests "
+        "are not signed.",
         widget=forms.TextInput(attrs={**_OFF, "class": "form-control desk-mono"}),
     )
     private_hosts = forms.CharField(

@@ -134,7 +134,7 @@ def tool_context(
         "versions": with_differences(versions),
         "breaker": breakers_of(project, [contract], now=timezone.now())[contract.name],
         "agents": _given(project, contract.name)[contract.name],
-        "secrets": [state_of(name) for name in contract.policy.secrets],
+        "secrets": [state_of(name, project=None) for name in contract.policy.secrets],
         "contract_form": ContractForm(initial=contract_initial(row), tools=tools) if row else None,
         "fields": [] if why_no_try else fields_of(contract.parameters, {}),
         "why_no_try": why_no_try,
@@ -168,7 +168,7 @@ def source_context(
 
 def source_for(project: Project, slug: str) -> ToolSource:
     """Return the project's source. One query."""
-    found = ToolSource.objects.filter(project=project, slug=slug).first()
+    found = ToolSource.objects.filter(project=project, slug=slug).select_related("project").first()
     if found is None:
         raise Http404(f"This project has no source of tools {slug}.")
     return found
@@ -185,9 +185,10 @@ def contract_or_404(project: Project, name: str) -> ToolContract:
 def secrets_of(source: ToolSource) -> list[SecretState]:
     """Return whether each secret of a source is set."""
     try:
-        return [state_of(name) for name in endpoint_of(source).secret_names]
+        names = endpoint_of(source).secret_names
     except ToolSourceError:
         return []
+    return [state_of(name, project=source.project.slug) for name in names]
 
 
 def why_no_command(request: DeskRequest, kind: ToolSource.Kind) -> str:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from agents.errors import OutboxError
 from agents.models import Message, Webhook
 from agents.outbox import webhooks as domain
+from agents.tools.secrets import SecretState
 from agents.tools.secrets import state_of as secret_state_of
 from reviewdesk.people.access import DeskRequest, project_for
 from reviewdesk.people.roles import Permission
@@ -116,13 +117,17 @@ def _page(
     context: dict[str, Any] = {
         "form": form,
         "webhook": found,
-        "secret": secret_state_of(found.secret_name) if found and found.secret_name else None,
+        "secret": _secret(found) if found and found.secret_name else None,
         "rows": shown,
         "is_sending": any(row.message.next_at and not row.message.error for row in shown),
         **settings_context(request, project, "notifications"),
     }
     partial = "deliveries" if request.GET.get("part") == "deliveries" else "settings"
     return render_page(request, WEBHOOK, context, partial=partial, status=status)
+
+
+def _secret(webhook: Webhook) -> SecretState:
+    return secret_state_of(webhook.secret_name, project=webhook.project.slug)
 
 
 def _webhook(project: Project, pk: int) -> Webhook:
