@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from agents.errors import ToolUnavailableError
+from agents.errors import ToolUnavailableError, UndoError
 from agents.models import Effect, UndoableCall
 from agents.tools.autonomy import database_now
-from agents.tools.undo import finish_lost_undos
+from agents.tools.contract import ToolError
+from agents.tools.undo import finish_lost_undos, undo_call
 from tests.factories import make_user
 from tests.test_undo import outside_call
 
@@ -68,3 +69,66 @@ def test_tool_that_stays_away_is_tried_for_a_day(
     finish_lost_undos()
     assert status_of(call) == status
     assert finish_lost_undos() == 0, "it is not tried again at once"
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, effect: Effect, ends: Any) -> UndoableCall:
+    """Return a call whose first undo takes so long that another attempt settles it meanwhile."""
+    attempts: list[str] = []
+
+    def take_long(each: Any) -> None:
+        attempts.append(each.effect_key)
+        if len(attempts) == 1:
+            UndoableCall.objects.update(undone_at=database_now() - timedelta(minutes=5))
+            assert finish_lost_undos() == 1
+            ends()
+
+    return outside_call(monkeypatch, take_long, effect)
+
+
+def refuse() -> None:
+    raise ToolError("it is undone already")
+
+
+def vanish() -> None:
+    raise ToolUnavailableError("no answer", is_sent=True)
+
+
+@pytest.mark.parametrize("ends", [lambda: None, refuse, vanish])
+def test_slow_undo_that_another_attempt_overtook_is_what_the_row_says(
+    monkeypatch: pytest.MonkeyPatch, ends: Any
+) -> None:
+    call = overtaken(monkeypatch, Effect.KEYED, ends)
+    found = undo_call(call=call, reason="Wrong.", by=make_user())
+    assert (found.status, status_of(call)) == ("undone", "undone")
+
+
+def test_slow_undo_that_was_given_up_meanwhile_is_undone_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call = overtaken(monkeypatch, Effect.UNKEYED, lambda: None)
+    assert undo_call(call=call, reason="Wrong.", by=make_user()).status == "undone"
+    assert status_of(call) == "undone"
+
+
+def test_slow_undo_of_a_call_that_was_noted_as_kept_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def keep(each: Any) -> None:
+        UndoableCall.objects.update(undone_by=None, undone_at=None, status="kept")
+
+    call = outside_call(monkeypatch, keep, Effect.KEYED)
+    with pytest.raises(UndoError, match="noted as kept already"):
+        undo_call(call=call, reason="Wrong.", by=make_user())
+    assert status_of(call) == "kept"
+
+
+def test_attempt_that_fails_leaves_the_claim_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_it(each: Any) -> None:
+        UndoableCall.objects.update(undone_at=database_now() + timedelta(seconds=1))
+        vanish()
+
+    call = outside_call(monkeypatch, lose_it, Effect.KEYED)
+    with pytest.raises(UndoError, match="did not answer"):
+        undo_call(call=call, reason="Wrong.", by=make_user())
+    call.refresh_from_db()
+    assert call.undone_at is not None

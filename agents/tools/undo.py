@@ -124,7 +124,9 @@ def undo_call(*, call: UndoableCall, reason: str, by: AbstractBaseUser) -> Undoa
     try:
         return _carry_out(claimed, reason, by)
     except ToolUnavailableError as error:
-        _release(claimed, contract, error, reason, by)
+        row = _release(claimed, contract, error, reason, by)
+        if row.status == UndoableCall.Status.UNDONE:
+            return row
         raise UndoError(f"{contract.name} did not answer: {error}") from error
 
 
@@ -188,7 +190,8 @@ def _carry_out(undo: _Undo, reason: str, by: AbstractBaseUser) -> UndoableCall:
     """Call the undo tool outside, and write what it answers.
 
     Raises:
-        UndoError: It refused, which is written too.
+        UndoError: It refused, which is written too; or it undid a call that another attempt had
+            settled otherwise.
         ToolUnavailableError: It did not answer; nothing is written.
     """
     contract = undo.contract
@@ -201,7 +204,9 @@ def _carry_out(undo: _Undo, reason: str, by: AbstractBaseUser) -> UndoableCall:
             timeout_seconds=contract.policy.time_limit_seconds,
         )
     except ToolError as error:
-        _settle(undo, UndoableCall.Status.FAILED, {"error": str(error)}, reason, by)
+        row = _settle(undo, UndoableCall.Status.FAILED, {"error": str(error)}, reason, by)
+        if row.status == UndoableCall.Status.UNDONE:
+            return row
         raise UndoError(f"{contract.name} refused: {error}") from error
     return _settle(undo, UndoableCall.Status.UNDONE, {"result": result}, reason, by)
 
@@ -248,9 +253,25 @@ def _settle(
     reason: str,
     by: AbstractBaseUser,
 ) -> UndoableCall:
+    """Write what came of an attempt; where another one was sooner, what that one wrote stays.
+
+    Unless that one only gave up: then it is known now that the call was undone.
+
+    Raises:
+        UndoError: This attempt undid the call, which was noted as kept meanwhile.
+    """
+    is_undone = status == UndoableCall.Status.UNDONE
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
         run, row = _locked(undo.call)
-        return _write(run, row, status, response, reason, by)
+        is_given_up = row.status == UndoableCall.Status.FAILED
+        if row.status == UndoableCall.Status.OPEN or (is_given_up and is_undone):
+            return _write(run, row, status, response, reason, by)
+    if is_undone and row.status != status:
+        raise UndoError(
+            f"{undo.contract.name} says only now that it undid this call, which is noted as "
+            f"{row.get_status_display()} already: look there before anything else is done."
+        )
+    return row
 
 
 def _release(
@@ -259,16 +280,18 @@ def _release(
     error: ToolUnavailableError,
     reason: str,
     by: AbstractBaseUser,
-) -> None:
+) -> UndoableCall:
     """Let the undo be tried again, unless a second attempt could undo a second time."""
     response = {"error": str(error)}
     if error.is_sent and contract.effect is Effect.UNKEYED:
-        _settle(undo, UndoableCall.Status.FAILED, response, reason, by)
-        return
+        return _settle(undo, UndoableCall.Status.FAILED, response, reason, by)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="undo"):
         _, row = _locked(undo.call)
-        row.undone_by, row.undone_at, row.reason, row.result = None, None, "", response
-        row.save(update_fields=["undone_by", "undone_at", "reason", "result"])
+        # Settled, or begun again by another attempt: it is no longer this one's to release.
+        if row.status == UndoableCall.Status.OPEN and row.undone_at == undo.call.undone_at:
+            row.undone_by, row.undone_at, row.reason, row.result = None, None, "", response
+            row.save(update_fields=["undone_by", "undone_at", "reason", "result"])
+        return row
 
 
 def _write(
