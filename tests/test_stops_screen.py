@@ -1,5 +1,6 @@
 """The kill switch on the desk: the dialog, the banner above every page, the list, lifting."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from agents.models import Incident, KillSwitch, Level, Run, Step
 from agents.tools import stops
+from reviewdesk.screens.stops.banner import stops_on_page
 from tests.factories import (
     client_as,
     make_agent,
@@ -43,6 +45,11 @@ def stop_data(scope="project", **overrides):
         "reason": "Refunds reach the wrong card.",
         **overrides,
     }
+
+
+def asks(response):
+    """Return what the page asks with whether its banner still holds."""
+    return re.search(r'id="stops" hx-get="([^"]+)"', response.text)[1].replace("&amp;", "&")
 
 
 def make_stop(project=None, agent=None, tool="", by=None, **overrides):
@@ -357,6 +364,57 @@ def test_banner_leads_to_the_open_incident_about_what_is_stopped():
     assert "Incident 30</a>" not in page
 
 
+def test_banner_of_more_than_a_tool_leads_to_no_incident_about_a_tool_alone():
+    agent = make_shop()
+    values = {"project": agent.project, "title": "Wrong cards"}
+    Incident.objects.create(number=30, **values)
+    Incident.objects.create(number=31, tool=CANCEL, **values)
+    make_stop(agent.project)
+    url = f"/p/{agent.project.slug}/overview/"
+    assert "incidents/30/" in client_as("viewer", agent.project).get(url).text.split("<main")[0]
+    make_stop(agent=agent, tool=LOOK)
+    make_stop(agent=agent, tool=CANCEL)
+    (everything, look, cancel) = stops_on_page(agent.project_id)
+    assert (everything.incident, look.incident, cancel.incident) == (30, 30, 31)
+
+
+def test_open_page_learns_of_a_stop_and_of_its_end():
+    project = make_shop().project
+    client = client_as("viewer", project)
+    asked = asks(client.get(f"/p/{project.slug}/overview/"))
+    assert (asked, client.get(asked).status_code) == (f"{url_of(project, 'banner/')}?seen=", 204)
+    switch = make_stop(project)
+    told = client.get(asked, headers=HTMX)
+    assert "Every write is stopped in" in told.text
+    assert "<html" not in told.text
+    assert client.get(asks(told), headers=HTMX).status_code == 204
+    stops.lift(switch=switch, reason="All is well.", by=make_user())
+    assert "Every write" not in client.get(asks(told), headers=HTMX).text
+
+
+def test_page_of_no_project_learns_of_stops_of_everything_alone():
+    project = make_shop().project
+    client = client_as("viewer", project)
+    asked = asks(client.get("/profile/"))
+    make_stop(project)
+    assert client.get(asked).status_code == 204
+    make_stop()
+    told = client.get(asked)
+    assert told.text.count("is stopped in") == 2, "the sentence, and its button's name"
+    assert client.get(asks(told)).status_code == 204
+
+
+def test_asking_whether_the_banner_holds_is_cheap(django_assert_num_queries):
+    project = make_shop().project
+    client = client_as("viewer", project)
+    for each in (project, None):
+        make_stop(each)
+        asked = asks(client.get(f"/p/{project.slug}/overview/"))
+        # Sign-in (2), membership, the stops' ids.
+        with django_assert_num_queries(4):
+            assert client.get(asked, headers=HTMX).status_code == 204
+
+
 def test_list_tells_who_stopped_and_who_lifted_and_why():
     project = make_project()
     lifted = make_stop(project, reason="Wrong cards.")
@@ -405,7 +463,7 @@ def test_older_stops_are_on_the_next_page(monkeypatch):
     assert "Reason 0." in older.text
 
 
-@pytest.mark.parametrize("part", ["", "new/", "1/"])
+@pytest.mark.parametrize("part", ["", "new/", "1/", "banner/"])
 def test_strangers_and_other_projects_find_nothing(part):
     project = make_project()
     assert sign_in(make_user()).get(url_of(project, part)).status_code == 404
@@ -424,3 +482,8 @@ def test_another_projects_stop_is_not_found():
 def test_actions_are_posted(part):
     project = make_project()
     assert client_as("lead", project).get(url_of(project, part)).status_code == 405
+
+
+def test_banner_is_only_read():
+    project = make_project()
+    assert client_as("lead", project).post(url_of(project, "banner/")).status_code == 405

@@ -15,11 +15,10 @@ from reviewdesk.people.access import membership_of
 from reviewdesk.people.models import Membership, User
 from reviewdesk.people.roles import Permission, is_allowed
 from reviewdesk.screens.approvals.mine import waiting_for_member
-from reviewdesk.screens.stops.banner import StopOn, stops_on_page
+from reviewdesk.screens.stops.banner import Banner, StopOn, stops_on_page
 from traces.models import Project
 
 DUE_WITHIN = timedelta(minutes=10)
-STOPS_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,12 @@ class Shell:
         return stops_on_page(here.project_id if here else None)
 
     @property
-    def stops_shown(self) -> list[StopOn]:
-        """Return the stops that the banner has room for."""
-        return self.stops[:STOPS_SHOWN]
-
-    @property
-    def num_stops_more(self) -> int:
-        """Return how many stops the banner only counts."""
-        return len(self.stops) - len(self.stops_shown)
+    def banner(self) -> Banner | None:
+        """Return what stands above this page of the stops that are on; None to who is nowhere."""
+        if self.project is None:
+            return None
+        is_everywhere = membership_of(self._request) is None
+        return Banner(self.project.slug, self.stops, is_everywhere)
 
     @property
     def stop_url(self) -> str:

@@ -1,14 +1,20 @@
 """The stops that are on: what every page says of them above its head."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
+from django.urls import reverse
 
 from agents.models import KillSwitch, Tier
+from agents.tools.contract import NOT_MADE
 from agents.tools.registry import contracts
 
+SHOWN = 2
+EVERYTHING = "everything"
 # A column that is null (or empty, of the tool) stands for all of its kind. An effect is a call that
 # was begun and done since: whatever the stop forbids.
 _STOPS_ON = """
@@ -33,6 +39,7 @@ SELECT stop.id, stop.scope, stop.stops, project.name, agent.name, stop.tool, sto
             AND step.started_at > stop.stopped_at AND step.status = 'done'
             AND (
                 step.kind = 'tool' AND step.response ? 'result'
+                AND NOT step.response ?| %(not_made)s
                 AND (stop.stops = 'all' OR NOT (step.name = ANY(%(reads)s) OR EXISTS (
                     SELECT FROM agents_tooldefinition AS tool
                     WHERE tool.project_id = run.project_id AND tool.name = step.name
@@ -46,7 +53,7 @@ SELECT stop.id, stop.scope, stop.stops, project.name, agent.name, stop.tool, sto
         WHERE incident.project_id = stop.project_id AND incident.status = 'open'
             AND (stop.agent_id IS NULL OR incident.agent_id IS NULL
                 OR incident.agent_id = stop.agent_id)
-            AND (stop.tool = '' OR incident.tool IN ('', stop.tool))
+            AND incident.tool IN ('', stop.tool)
         ORDER BY incident.opened_at DESC LIMIT 1
     )
 FROM agents_killswitch AS stop
@@ -71,7 +78,8 @@ class StopOn:
         now: The database's clock.
         num_waiting: Runs that are parked by it.
         num_effects: Calls that it forbids and that were begun since; anything but 0 is a fault.
-        incident: Number of the newest open incident about what is stopped, or None.
+        incident: Number of the newest open incident about what is stopped, or None. One about a
+            tool alone is not about a stop of more.
     """
 
     pk: int
@@ -106,6 +114,39 @@ class StopOn:
         return self.now - self.at
 
 
+@dataclass(frozen=True)
+class Banner:
+    """What stands above a page while something is stopped.
+
+    Attributes:
+        slug: Of the project that the page is in, or else of one of the person's.
+        stops: Those that are on for the page, the widest first.
+        is_everywhere: Whether the page is of no project, so that only stops of everything are told.
+    """
+
+    slug: str
+    stops: list[StopOn]
+    is_everywhere: bool = False
+
+    @property
+    def shown(self) -> list[StopOn]:
+        """Return the stops that there is room for."""
+        return self.stops[:SHOWN]
+
+    @property
+    def num_more(self) -> int:
+        """Return how many stops are only counted."""
+        return len(self.stops) - len(self.shown)
+
+    @property
+    def url(self) -> str:
+        """Return where the page asks whether this still holds; it names the stops it tells of."""
+        query = {"seen": _named(stop.pk for stop in self.stops)}
+        if self.is_everywhere:
+            query["of"] = EVERYTHING
+        return reverse("stops:banner", args=[self.slug], query=query)
+
+
 def sentence_of(
     scope: str, stops: str, *, project: str, agent: str, tool: str, verb: str = "is"
 ) -> str:
@@ -120,6 +161,18 @@ def sentence_of(
     return f"{what} {verb} stopped in every project"
 
 
+def stops_named(project_id: int | None) -> str:
+    """Name the stops that hold in a project; without one, those of everything. One short query."""
+    wanted = Q(scope=KillSwitch.Scope.EVERYTHING)
+    if project_id is not None:
+        wanted |= Q(project=project_id)
+    return _named(KillSwitch.objects.filter(wanted, lifted_at=None).values_list("pk", flat=True))
+
+
+def _named(pks: Iterable[int]) -> str:
+    return ".".join(str(pk) for pk in sorted(pks))
+
+
 def stops_on_page(project_id: int | None) -> list[StopOn]:
     """Return the stops that hold in a project, the widest first; without one, of everything.
 
@@ -129,6 +182,7 @@ def stops_on_page(project_id: int | None) -> list[StopOn]:
         "project": project_id,
         "reads": [contract.name for contract in contracts() if contract.is_read],
         "tiers": [Tier.READ, Tier.READ_SENSITIVE],
+        "not_made": list(NOT_MADE),
     }
     with connection.cursor() as cursor:
         cursor.execute(_STOPS_ON, values)

@@ -7,6 +7,7 @@ from reviewdesk.screens.stops import actions, views
 app_name = "stops"
 urlpatterns = [
     path("", views.index, name="index"),
+    path("banner/", views.banner, name="banner"),
     path("new/", views.new, name="new"),
     path("stop/", actions.stop, name="stop"),
     path("<int:pk>/", views.detail, name="detail"),

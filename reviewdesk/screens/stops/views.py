@@ -5,6 +5,7 @@ from urllib.parse import urldefrag
 
 from django.db.models import Q
 from django.http import Http404, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from agents.models import Agent, KillSwitch, Run
@@ -13,7 +14,7 @@ from agents.tools.stops import parked_runs
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.pages import render_page
-from reviewdesk.screens.stops.banner import stops_on_page
+from reviewdesk.screens.stops.banner import EVERYTHING, Banner, stops_named, stops_on_page
 from reviewdesk.screens.stops.forms import LiftForm, StopForm
 from reviewdesk.screens.stops.past import stops_page, told
 from traces.models import Project
@@ -60,6 +61,21 @@ def detail(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Show one stop: who, when, why, what waits; and the form that lifts it."""
     switch = switch_for(request, slug, pk)
     return detail_page(request, switch, LiftForm())
+
+
+@require_safe
+def banner(request: DeskRequest, slug: str) -> HttpResponse:
+    """Answer what stands above a page, or 204 while that names the stops that are `seen` there.
+
+    `?of=everything` asks for a page of no project. Asked every few seconds by every open page.
+    """
+    project = project_for(request, slug)
+    is_everywhere = request.GET.get("of") == EVERYTHING
+    wanted = None if is_everywhere else project.pk
+    if request.GET.get("seen", "") == stops_named(wanted):
+        return HttpResponse(status=204)
+    found = Banner(project.slug, stops_on_page(wanted), is_everywhere)
+    return render(request, "stops/banner.html", {"banner": found})
 
 
 def stop_form(project: Project, data: Any = None, initial: Any = None) -> StopForm:
