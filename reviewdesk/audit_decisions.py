@@ -42,9 +42,11 @@ def call_line(row: Row, project: Project) -> Line:
 
 
 def vote_line(row: Row, project: Project) -> Line:
-    """Tell of one person's yes to a call that needs several."""
+    """Tell of one person's yes to a call that needs several, or that it was taken back."""
     url = reverse("approvals:call", args=[project.slug, row["approval_id"]])
     needed = f"one of {row['approval__num_needed']} people"
+    if row["label"] == "delete":
+        return Line(row["approval__tool"], "agreement taken back", needed, "", url)
     return Line(row["approval__tool"], "agreed to a call", "", needed, url)
 
 

@@ -356,3 +356,17 @@ def test_head_of_the_list_says_that_more_wait_than_it_shows(
     page = client.get(list_url(mine)).text
     assert "The 1 oldest that wait for you" in page
     assert "2 wait for you, the oldest" in page
+
+
+def test_first_of_two_takes_the_agreement_back_and_may_decide_again() -> None:
+    approval = as_two_people(park(CANCEL))
+    client = sign_in(make_user("support", project_of(approval)))
+    refused = client.post(url_of(approval, "take-back-vote/"), headers=HTMX)
+    assert "You did not agree to this call" in refused.text
+    client.post(url_of(approval, "approve/"), {"confirmed": "1"}, headers=HTMX)
+    assert "take-back-vote/" in client.get(url_of(approval)).text
+    answer = client.post(url_of(approval, "take-back-vote/"), headers=HTMX)
+    assert "no longer agree" in answer["HX-Trigger"]
+    page = client.get(url_of(approval)).text
+    assert "1 of 2 people agreed" not in page
+    assert f"{url_of(approval)}approve/" in page

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 
 from agents.config import content_hash
@@ -33,6 +34,7 @@ from agents.runtime.loop import advance
 from agents.runtime.open_calls import wake_decided
 from agents.runtime.reminders import remind_of_waiting
 from agents.runtime.start import start_run
+from agents.runtime.votes import agreed, take_back_vote
 from agents.tools.autonomy import database_now
 from agents.tools.evidence import acted
 from reviewdesk.people.models import User
@@ -42,6 +44,7 @@ from tests.shop import CANCEL, make_shop_agent
 from traces.models import Session
 
 pytestmark = pytest.mark.django_db
+ApprovalVoteEvent = apps.get_model("agents", "ApprovalVoteEvent")
 
 NOT_HELD = timedelta(0)
 SHORT = timedelta(milliseconds=400)
@@ -304,6 +307,41 @@ def test_the_same_person_never_counts_twice() -> None:
     with pytest.raises(ApprovalError, match="needs another person"):
         approve_call(approval=approval, by=person)
     assert ApprovalVote.objects.count() == 1
+
+
+def test_vote_is_taken_back_while_the_second_is_missing() -> None:
+    approval, first, second = money(), make_user(), make_user()
+    approve_call(approval=approval, by=first)
+    take_back_vote(approval=approval, by=first)
+    assert not agreed(approval)
+    approve_call(approval=approval, by=second)
+    approval.refresh_from_db()
+    assert approval.status == Status.WAITING
+    trail = ApprovalVoteEvent.objects.filter(by_id=first.pk).order_by("pgh_id")
+    assert [each.pgh_label for each in trail] == ["insert", "delete"]
+    assert trail[1].pgh_context.metadata["user"] == first.pk
+
+
+def test_edit_that_nobody_stands_by_any_more_is_gone() -> None:
+    approval, first, second = money(), make_user(), make_user()
+    approve_call(approval=approval, by=first)
+    edit_call(approval=approval, by=second, arguments={**RETURN[1], "item_ids": ["3"]})
+    take_back_vote(approval=approval, by=second)
+    approval.refresh_from_db()
+    assert (approval.decided_arguments, [each.by_id for each in agreed(approval)]) == (
+        None,
+        [first.pk],
+    )
+
+
+def test_nobody_takes_back_what_they_did_not_say_or_what_is_decided() -> None:
+    approval, first, second = money(), make_user(), make_user()
+    approve_call(approval=approval, by=first)
+    with pytest.raises(ApprovalError, match="You did not agree"):
+        take_back_vote(approval=approval, by=second)
+    approve_call(approval=approval, by=second)
+    with pytest.raises(AlreadyDecidedError, match="was faster"):
+        take_back_vote(approval=approval, by=first)
 
 
 def test_starter_of_a_run_is_none_of_the_two() -> None:

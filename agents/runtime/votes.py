@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import pghistory
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 
 from agents.config import content_hash
 from agents.errors import ApprovalError
 from agents.models import ApprovalVote, Run, ToolApproval
 from agents.runtime.approval_rules import people_needed
+from agents.runtime.open_calls import check_undecided, locked
+from agents.tools.autonomy import database_now
 from agents.tools.registry import contract_for
 
 
@@ -39,6 +43,25 @@ def put_edit(*, run: Run, row: ToolApproval, arguments: dict[str, Any]) -> None:
     needed = people_needed(run=run, contract=contract, arguments=arguments)
     row.decided_arguments, row.num_needed = arguments, max(row.num_needed, needed)
     row.save(update_fields=["decided_arguments", "num_needed"])
+
+
+def take_back_vote(*, approval: ToolApproval, by: AbstractBaseUser) -> ToolApproval:
+    """Take a person's yes back while others are missing; an edit that nobody stands by goes too.
+
+    Raises:
+        ApprovalError: The person did not agree to it.
+        AlreadyDecidedError: It is decided or expired, or its run is being cancelled.
+    """
+    with transaction.atomic(), pghistory.context(user=by.pk, action="agreement taken back"):
+        run, row = locked(approval)
+        check_undecided(run, row, database_now())
+        num_deleted, _ = row.votes.filter(by_id=by.pk).delete()
+        if not num_deleted:
+            raise ApprovalError(f"You did not agree to this call of {row.tool}.")
+        if row.decided_arguments is not None and not agreed(row):
+            row.decided_arguments = None
+            row.save(update_fields=["decided_arguments"])
+    return row
 
 
 def vote(

@@ -10,6 +10,7 @@ from agents.models import ToolApproval
 from agents.runtime import approvals
 from agents.runtime.open_calls import is_asked_twice
 from agents.runtime.votes import proposed_now
+from agents.runtime.votes import take_back_vote as take_vote_back
 from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.approvals.answers import again, done, overtaken
@@ -116,6 +117,20 @@ def take_back(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_POST
+def take_back_vote(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Take one's agreement back while another person's is missing."""
+    approval = _waiting(request, slug, pk, _CALL)
+    try:
+        take_vote_back(approval=approval, by=request.user)
+    except ApprovalError as error:
+        return overtaken(request, approval, error)
+    fresh = approval_for(request, slug, pk)
+    inbox = read_inbox(request.membership.project, viewer_of(request.membership))
+    text = f"Taken back: you no longer agree to {approval.tool}."
+    return done(request, fresh, inbox, text, stays=True)
+
+
+@require_POST
 def judge_suggestion(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Say whether a proposal was good; nothing is executed."""
     approval = _waiting(request, slug, pk, _SUGGESTION)
@@ -147,6 +162,8 @@ def _with_words(
     except ApprovalError as error:
         typed = {"message": message, "message_error": str(error)}
         return again(request, approval, mode=mode, status=422, **typed)
+    if row.is_canary:
+        text = "{} was planted, so no agent reads what you wrote."
     leaves = " It leaves in 5 s." if row.leaves_at is not None else ""
     return done(request, row, inbox, text.format(approval.tool) + leaves)
 
@@ -181,4 +198,6 @@ def _granted_text(row: ToolApproval, how: str) -> str:
         return f"You agreed to {row.tool}; it needs one more person."
     if row.leaves_at is not None:
         return f"{row.tool} is {how}; it leaves in 5 s."
+    if row.is_canary:
+        return f"{row.tool} was planted, so nothing is called."
     return f"{row.tool} is {how}; the run goes on."

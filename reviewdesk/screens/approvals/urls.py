@@ -19,5 +19,6 @@ urlpatterns = [
     path("<int:pk>/respond/", actions.respond_call, name="respond"),
     path("<int:pk>/escalate/", actions.escalate_call, name="escalate"),
     path("<int:pk>/take-back/", actions.take_back, name="take_back"),
+    path("<int:pk>/take-back-vote/", actions.take_back_vote, name="take_back_vote"),
     path("<int:pk>/judge/", actions.judge_suggestion, name="judge"),
 ]
