@@ -9,7 +9,7 @@ from agents.config import content_hash
 from agents.models import Effect, Tier
 
 # Marks in the response of a step that is done although its call was not made.
-NOT_MADE = ("is_suggestion", "is_answer")
+NOT_MADE = ("is_suggestion", "is_answer", "is_fallback")
 
 
 class ToolError(Exception):
