@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 HARD_GATES = {
@@ -70,10 +71,12 @@ class GateConfig:
     def from_json(cls, data: Mapping[str, Any]) -> "GateConfig":
         """Return the thresholds that `to_json` wrote; what it lacks is at its default."""
         names = {field.name for field in fields(cls)}
-        found = {key: value for key, value in data.items() if key in names}
-        return cls(
-            **{key: tuple(val) if isinstance(val, list) else val for key, val in found.items()}
-        )
+        found: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in data.items()
+            if key in names
+        }
+        return cls(**found)
 
 
 # Least and most of each number, both included; the third says that None stands for "no ceiling".
@@ -96,7 +99,7 @@ def problems_of(config: GateConfig) -> dict[str, str]:
     """Return what keeps thresholds from being used: field to sentence; empty if nothing does."""
     found = {name: text for name in _RANGES if (text := _range_problem(name, config))}
     looks = config.looks
-    is_rising = all(first < second for first, second in zip(looks, looks[1:], strict=False))
+    is_rising = all(first < second for first, second in pairwise(looks))
     is_whole = all(isinstance(look, int) and not isinstance(look, bool) for look in looks)
     if not (1 <= len(looks) <= MOST_LOOKS and is_whole and is_rising):
         found["looks"] = (
