@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 from traces.models import Span
@@ -44,6 +45,8 @@ class Call:
         result: What it returned; meaningless where `error` is set.
         error: What it failed with, or None.
         span_id: Where the trace keeps it.
+        is_refused: Whether the agent may not call it at all.
+        is_invalid: Whether there is no such tool, or its arguments do not fit it.
     """
 
     tool: str
@@ -52,6 +55,8 @@ class Call:
     result: Any = None
     error: str | None = None
     span_id: str = ""
+    is_refused: bool = False
+    is_invalid: bool = False
 
 
 Event = Message | Call
@@ -67,12 +72,20 @@ class Outcome:
         is_handed_over: Whether the session ended with a person.
         records: The shop's records at the end, by kind and key; None where there is no such
             record. Only those that the checks ask for.
+        cost_usd: Of all model calls of the agent; None where that of one is not known.
+        working_ms: Time that model and tool calls took; None where it is not known.
+        customer: Whom the session is with, as the session has it; may be empty.
+        instructions: The agent's system prompt.
     """
 
     events: tuple[Event, ...]
     num_steps: int
     is_handed_over: bool = False
     records: Mapping[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict)
+    cost_usd: Decimal | None = None
+    working_ms: int | None = None
+    customer: str = ""
+    instructions: str = ""
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -86,6 +99,15 @@ class Outcome:
             event
             for event in self.events
             if isinstance(event, Message) and event.speaker == "agent"
+        )
+
+    @property
+    def wishes(self) -> tuple[Message, ...]:
+        """Return what the customer said."""
+        return tuple(
+            event
+            for event in self.events
+            if isinstance(event, Message) and event.speaker == "customer"
         )
 
 
@@ -112,6 +134,33 @@ def events_of(spans: Iterable[Span]) -> tuple[tuple[Event, ...], int]:
         if event is not None and not (hears and _repeats(event, events)):
             events.append(event)
     return tuple(events), step
+
+
+def cost_of(spans: Iterable[Span]) -> Decimal | None:
+    """Return what the agent's model calls cost in US dollars, None where one has no known cost.
+
+    A simulated customer's calls are no cost of the agent's.
+    """
+    costs = [
+        span.cost_usd
+        for span in spans
+        if span.kind == Span.Kind.MODEL and not span.attributes.get("given")
+    ]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None
+
+
+def working_ms_of(spans: Iterable[Span]) -> int | None:
+    """Return how long model and tool calls took, in milliseconds, waits for people left out.
+
+    None where there is none.
+    """
+    taken = [
+        span.duration_ns
+        for span in spans
+        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL} and not span.attributes.get("given")
+    ]
+    return sum(taken) // 1_000_000 if taken else None
 
 
 def without_end_marks(events: Iterable[Event]) -> tuple[Event, ...]:
@@ -188,4 +237,6 @@ def _call(span: Span, output: dict[str, Any], step: int) -> Call | None:
         result=output.get("result"),
         error=None if error is None else str(error),
         span_id=span.span_id,
+        is_refused=bool(span.attributes.get("is_policy_violation")),
+        is_invalid=bool(span.attributes.get("is_invalid_call")),
     )
