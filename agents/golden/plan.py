@@ -15,7 +15,7 @@ from agents.golden.versions import current_versions
 from agents.models import Agent, EvalResult, EvalRun, GoldenTest, GoldenTestVersion, Run, Version
 from agents.runtime.many import NewRun, Opening, start_runs
 
-MOST_RUNS = 5000
+MOST_RUNS = 20_000
 # Source: the design's pass^k of critical tests.
 CRITICAL_REPEATS = 5
 
@@ -212,12 +212,15 @@ def write_plan(agent: Agent, planned: Sequence[Planned], by: int | None) -> list
 
 def _opening(planned: Planned) -> Opening:
     content = content_of(planned.pinned)
-    play = {name: content[name] for name in ("on_missing", "rules", "customer")}
+    further = {name: content[name] for name in ("rules", "customer")}
     return Opening(
         title=planned.test.title,
         run_input=content["input"],
         fixtures=content["fixtures"],
-        play={name: value for name, value in play.items() if value != LATER[name]},
+        play={
+            "on_missing": content["on_missing"],
+            **{name: value for name, value in further.items() if value != LATER[name]},
+        },
     )
 
 

@@ -6,18 +6,21 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agents.demo.shop import DatabaseWorld
-from agents.golden.checks import CheckResult, judge_outcome, records_asked
+from agents.golden.checks import judge_outcome
 from agents.golden.content import content_of
 from agents.golden.evidence import spans_of
-from agents.golden.outcome import Outcome, events_of
+from agents.golden.hard import hard_findings
+from agents.golden.observe import outcome_of
+from agents.golden.outcome import cost_of, working_ms_of
 from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Run
 from agents.runtime.many import stop_runs
 from agents.tools.autonomy import database_now
-from traces.models import Session, Span
 
 BATCH = 200
 
+_JUDGED = (
+    "status", "checks", "hard", "error", "num_missing", "cost_usd", "working_ms", "finished_at",
+)  # fmt: skip
 _ENDED = sorted(set(Run.Status) - set(Run.OPEN))
 _SETTLEABLE = Q(run__status__in=_ENDED) | Q(run=None)
 _UNREAD = ("run__input", "run__fixtures", "run__session__said", "run__session__said_vector")
@@ -105,7 +108,7 @@ def _settle_batch(pk: int) -> int:
             return 0
         pending = eval_run.results.filter(status=EvalResult.Status.PENDING)
         ready = pending.filter(_SETTLEABLE).select_related(
-            "test", "test_version", "run__session", "run__agent"
+            "test", "test_version__test", "run__session", "run__agent", "run__version"
         )
         results = list(ready.defer(*_UNREAD).order_by("pk")[:BATCH])
         if changed := _changed(results):
@@ -117,9 +120,6 @@ def _settle_batch(pk: int) -> int:
         if not pending.exists() and not has_running_gate(eval_run):
             _complete(eval_run)
     return len(results)
-
-
-_JUDGED = ["status", "checks", "error", "num_missing", "cost_usd", "working_ms", "finished_at"]
 
 
 def _changed(results: Sequence[EvalResult]) -> str:
@@ -152,12 +152,16 @@ def _judge(result: EvalResult) -> None:
         result.status = EvalResult.Status.INFRA_ERROR
         return
     spans = spans_of(run.session)
-    _measure(result, spans)
+    result.cost_usd, result.working_ms = cost_of(spans), working_ms_of(spans)
+    result.num_missing = sum(bool(span.attributes.get("is_missing")) for span in spans)
     if result.error:
         result.status = EvalResult.Status.INFRA_ERROR
         return
-    checks = _check(result, run, spans)
+    test = result.test_version or result.test
+    asked = content_of(test)["checks"]
+    checks = judge_outcome(asked, outcome_of(run=run, spans=spans, checks=asked))
     result.checks = [check.to_json() for check in checks]
+    result.hard = hard_findings(run=run, spans=spans, test=test)
     result.error = run.error
     is_passed = all(check.passed for check in checks) and run.status == Run.Status.COMPLETED
     result.status = EvalResult.Status.PASSED if is_passed else EvalResult.Status.FAILED
@@ -175,30 +179,3 @@ def _infrastructure_error(run: Run | None) -> str:
     if run.status == Run.Status.FAILED and run.failure != Run.Failure.LIMIT:
         return run.error or "its run failed"
     return ""
-
-
-def _measure(result: EvalResult, spans: Sequence[Span]) -> None:
-    """Note what the agent took: a simulated customer's calls are not the agent's."""
-    own = [
-        span
-        for span in spans
-        if span.kind in {Span.Kind.MODEL, Span.Kind.TOOL} and not span.attributes.get("given")
-    ]
-    costs = [span.cost_usd for span in own if span.kind == Span.Kind.MODEL]
-    known = [cost for cost in costs if cost is not None]
-    result.cost_usd = sum(known) if known and len(known) == len(costs) else None
-    result.working_ms = sum(span.duration_ns for span in own) // 1_000_000
-    result.num_missing = sum(span.attributes.get("answered_by") == "nothing" for span in own)
-
-
-def _check(result: EvalResult, run: Run, spans: Sequence[Span]) -> tuple[CheckResult, ...]:
-    checks = content_of(result.test_version or result.test)["checks"]
-    events, num_steps = events_of(spans)
-    world = DatabaseWorld(run=run, dataset=run.agent.dataset)
-    outcome = Outcome(
-        events=events,
-        num_steps=num_steps,
-        is_handed_over=run.session.status == Session.Status.HANDED_OVER,
-        records={(kind, key): world.get(kind, key) for kind, key in records_asked(checks)},
-    )
-    return judge_outcome(checks, outcome)
