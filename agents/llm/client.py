@@ -62,6 +62,7 @@ def complete(
     messages: list[dict[str, Any]],
     tools: list[dict[str, Any]],
     parameters: dict[str, Any],
+    response_format: dict[str, Any] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Completion:
     """Ask the model once; the runtime retries, not the client.
@@ -72,6 +73,8 @@ def complete(
         messages: The conversation.
         tools: What it may call.
         parameters: Sent as they are.
+        response_format: Such as a JSON schema that the answer has to fit; parameters may bring
+            another, for endpoints that know a simpler form only.
         timeout_seconds: For the whole answer. An endpoint that stalls in the middle of one is
             noticed after at most twice that time.
 
@@ -82,6 +85,8 @@ def complete(
     request: dict[str, Any] = {"model": model, "messages": messages, **parameters}
     if tools:
         request["tools"] = tools
+    if response_format:
+        request.setdefault("response_format", response_format)
     try:
         answer = _ask(endpoint, request, timeout_seconds)
     except (openai.APITimeoutError, httpx2.TimeoutException) as error:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from agents.golden.runner import settle_finished
+from agents.judges.hints import hint_at_due_judgements
 from agents.label_incidents import open_for_labels
 from agents.models import Run, WorkerHeartbeat
 from agents.outbox.send import drop_old_messages
@@ -50,6 +51,7 @@ def sweep() -> None:
     demote_by_rule()
     open_for_labels()
     advance_repricings()
+    hint_at_due_judgements()
     # Without a worker hints would only pile up; one that comes is hinted at within a second.
     if _num_due() and num_live_workers():
         send_hint()

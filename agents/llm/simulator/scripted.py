@@ -3,6 +3,7 @@
 from typing import Any
 
 from agents.llm.simulator.brain import answer
+from agents.llm.simulator.judge import JUDGE_MODEL, judge
 from agents.llm.simulator.server import Answer, RequestRefusedError
 
 MODELS = ("shop-demo-1", "shop-demo-1-mini")
@@ -11,14 +12,16 @@ MODELS = ("shop-demo-1", "shop-demo-1-mini")
 class ScriptedBrain:
     """Answers by rules that stand in the system prompt of each request."""
 
-    models = MODELS
+    models = (*MODELS, JUDGE_MODEL)
 
     def answer(self, request: dict[str, Any]) -> Answer:
         """Return the next message; raises `RequestRefusedError` for a malformed conversation."""
         try:
+            if request["model"] == JUDGE_MODEL:
+                return Answer({"role": "assistant", "content": judge(request)})
             tools = [tool["function"]["name"] for tool in request.get("tools") or []]
             return Answer(answer(request["messages"], tools))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise RequestRefusedError(
                 f"The conversation cannot be read: {type(error).__name__}: {error}.",
                 param="messages",
