@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from agents.gate.run import settle_gates
 from agents.golden.runner import settle_finished
 from agents.judges.hints import hint_at_due_judgements
 from agents.label_incidents import open_for_labels
@@ -45,6 +46,7 @@ def sweep() -> None:
     start_due_schedules()
     warn_of_budgets()
     settle_finished()
+    settle_gates()
     wake_unstopped()
     lapse_slots()
     settle_undo_windows()
