@@ -7,7 +7,7 @@ An agent's tests have pass rates of a Beta distribution: their mean is the agent
 intra-class correlation 0.4 that was measured on tau-bench says how much of the noise lies between
 tests. The candidate has the same tests at the same quantiles of its own distribution, so that the
 true difference is exact. Each repeat is a coin of its test. Tests lie in five suites, which the
-gate looks at too. A gate is judged by the product's own functions (`agents/gate/stats.py`), with the
+gate looks at too. A gate is judged by the product's own functions, `agents/gate/stats.py`, with the
 default thresholds: margin 5 points, looks at 3, 6 and 10 repeats, errors of 2.5 % a side.
 
 "sparse": what is worse is not every test a little but a few tests wholly. "3 only": a budget of
