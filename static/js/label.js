@@ -112,6 +112,8 @@
   document.addEventListener("change", (event) => {
     if (!event.target.closest("form[data-label]") || event.target.matches("[data-find-cause]")) return;
     undone.push(before);
+    // From now on "undo" is of this answer.
+    document.querySelectorAll("#toasts [data-key=u]").forEach((button) => button.removeAttribute("data-key"));
     changed();
     before = snapshot();
     const question = event.target.closest("[data-question]");

@@ -30,6 +30,7 @@ from reviewdesk.screens.golden.drafts import (
 from reviewdesk.screens.golden.excerpt import excerpt_of
 from reviewdesk.screens.golden.views import agents_of, golden_test_for
 from reviewdesk.screens.pages import go_to, render_page
+from reviewdesk.screens.sessions.filters import read_filter
 from traces.models import Label, Session, Span
 
 _PASSES_ALREADY = (
@@ -117,8 +118,21 @@ def _save_new(
         )
     except GoldenError as error:
         return _show(request, {**context, "problem": str(error)}, status=422)
-    messages.success(request, f"Promoted: {test.title}. Run it next.")
-    return go_to(request, reverse("golden:test", args=[session.project.slug, test.pk]))
+    return _go_on(request, session, test)
+
+
+def _go_on(request: DeskRequest, session: Session, test: GoldenTest) -> HttpResponse:
+    """Go on to the session that is to be reviewed next, where there is one, else to the test."""
+    slug = session.project.slug
+    try:
+        following = uuid.UUID(request.GET.get("next", ""))
+    except ValueError:
+        messages.success(request, f"Promoted: {test.title}. Run it next.")
+        return go_to(request, reverse("golden:test", args=[slug, test.pk]))
+    messages.success(request, f"Promoted: {test.title}.")
+    query = read_filter(request.GET).query
+    url = reverse("sessions:detail", args=[slug, following])
+    return go_to(request, f"{url}?{query}" if query else url)
 
 
 def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, checks: list[Check]) -> None:

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from reviewdesk.screens.golden import actions, editor, views
+from reviewdesk.screens.golden import (
+    actions,
+    editor,
+    gate_views,
+    policy_views,
+    promote_views,
+    views,
+)
 
 app_name = "golden"
 urlpatterns = [
@@ -10,7 +17,20 @@ urlpatterns = [
     path("start/", actions.start_eval_run, name="start"),
     path("runs/<int:pk>/", views.run_page, name="run"),
     path("runs/<int:pk>/cancel/", actions.cancel_eval_run, name="cancel"),
+    path("gates/", gate_views.gates_page, name="gates"),
+    path("gates/new/", gate_views.new_gate, name="new_gate"),
+    path("gates/start/", gate_views.start, name="start_gate"),
+    path("gates/<int:pk>/", gate_views.gate_page, name="gate"),
+    path("gates/<int:pk>/cancel/", gate_views.cancel, name="cancel_gate"),
+    path("rules/", policy_views.policy_page, name="policy"),
+    path("rules/propose/", policy_views.propose_rules, name="propose_rules"),
+    path("rules/<int:number>/approve/", policy_views.approve_rules, name="approve_rules"),
+    path("rules/<int:number>/refuse/", policy_views.refuse_rules, name="refuse_rules"),
+    path("rules/<int:number>/withdraw/", policy_views.withdraw_rules, name="withdraw_rules"),
     path("promote/<uuid:pk>/", editor.promote_session, name="promote"),
+    path("promote/<uuid:pk>/now/", promote_views.promote_now, name="promote_now"),
+    path("promote/<uuid:pk>/next/", promote_views.promote_next, name="promote_next"),
+    path("<int:pk>/take-back/", promote_views.take_back, name="take_back"),
     path("<int:pk>/", views.test_page, name="test"),
     path("<int:pk>/edit/", editor.edit_test, name="edit"),
     path("<int:pk>/archive/", actions.archive_test, name="archive"),

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from agents.golden.promote import promoted_test
 from agents.models import Run
 from reviewdesk.people.access import DeskRequest, may, session_for
 from reviewdesk.people.roles import Permission, roles_with
@@ -63,6 +64,7 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "may_promote": may(request, Permission.PROMOTE),
         "may_erase": may(request, Permission.KEEP_DATA),
         "promoters": roles_with(Permission.PROMOTE),
+        "promoted": promoted_test(session=session),
     }
 
 

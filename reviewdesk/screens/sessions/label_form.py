@@ -6,10 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
-from reviewdesk.people.access import may
+from reviewdesk.people.access import DeskRequest, may
 from reviewdesk.people.roles import Permission, roles_with
 from traces.label_sets import Choice, Question, questions_of
-from traces.labels import current_label_set
+from traces.labels import current_label_set, save_answers
 from traces.models import Label, LabelSet, Session
 
 MAX_DIGITS = 9
@@ -141,6 +141,23 @@ def answers_from(questions: tuple[Question, ...], data: QueryDict) -> dict[str, 
 def answers_of(session: Session, data: QueryDict) -> dict[str, Any]:
     """Return the answers of a sent form to the project's newest label set. One query."""
     return answers_from(questions_of(current_label_set(session.project)), data)
+
+
+def save_label(request: DeskRequest, session: Session, *, is_complete: bool) -> Label:
+    """Save the answers of a sent form as the person's label.
+
+    Raises:
+        InvalidAnswersError: An answer is unknown, or one is missing and `is_complete`.
+        LabelCompletedError: The label is completed and this is a draft.
+    """
+    return save_answers(
+        session=session,
+        author=request.user,
+        answers=answers_of(session, request.POST),
+        first_wrong_span_id=request.POST.get("first_wrong_span_id", ""),
+        comment=request.POST.get("comment", ""),
+        is_complete=is_complete,
+    )
 
 
 def told(label: Label) -> list[tuple[str, list[Choice]]]:

@@ -13,11 +13,11 @@ from reviewdesk.people.roles import Permission
 from reviewdesk.screens.pages import go_to, render_fragment, render_page, wants_fragment
 from reviewdesk.screens.sessions.detail import page_context
 from reviewdesk.screens.sessions.filters import read_filter
-from reviewdesk.screens.sessions.label_form import answers_of, label_panel
+from reviewdesk.screens.sessions.label_form import label_panel, save_label
 from reviewdesk.screens.sessions.neighbours import next_to_label
 from traces import labels
 from traces.errors import InvalidAnswersError, LabelCompletedError
-from traces.models import Label, Session
+from traces.models import Session
 
 
 @require_POST
@@ -27,9 +27,9 @@ def save_draft(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     if wants_fragment(request):
         return _autosave(request, session)
     try:
-        _save(request, session, is_complete=False)
+        save_label(request, session, is_complete=False)
     except InvalidAnswersError as error:
-        return _again(request, session, error)
+        return show_again(request, session, error)
     except LabelCompletedError as error:
         messages.error(request, str(error))
     else:
@@ -44,9 +44,9 @@ def complete(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
     chosen = read_filter(request.GET)
     following = next_to_label(session, chosen, request.user)
     try:
-        _save(request, session, is_complete=True)
+        save_label(request, session, is_complete=True)
     except InvalidAnswersError as error:
-        return _again(request, session, error)
+        return show_again(request, session, error)
     done = f"done={session.pk}"
     query = "&".join(part for part in (chosen.query, done) if part)
     if following is None:
@@ -70,7 +70,7 @@ def reopen(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 def _autosave(request: DeskRequest, session: Session) -> HttpResponse:
     context: dict[str, object] = {"project": session.project, "session": session}
     try:
-        context["saved"] = _save(request, session, is_complete=False)
+        context["saved"] = save_label(request, session, is_complete=False)
         status = 200
     except InvalidAnswersError as error:
         context["problem"], status = str(error), 422
@@ -79,18 +79,8 @@ def _autosave(request: DeskRequest, session: Session) -> HttpResponse:
     return render_fragment(request, "sessions/detail.html", context, partial="saved", status=status)
 
 
-def _save(request: DeskRequest, session: Session, *, is_complete: bool) -> Label:
-    return labels.save_answers(
-        session=session,
-        author=request.user,
-        answers=answers_of(session, request.POST),
-        first_wrong_span_id=request.POST.get("first_wrong_span_id", ""),
-        comment=request.POST.get("comment", ""),
-        is_complete=is_complete,
-    )
-
-
-def _again(request: HttpRequest, session: Session, error: InvalidAnswersError) -> HttpResponse:
+def show_again(request: HttpRequest, session: Session, error: InvalidAnswersError) -> HttpResponse:
+    """Show the form again with what was sent and what is wrong with it."""
     panel = label_panel(request, session, given=request.POST, problems=error.by_question)
     context = {**page_context(request, session), "panel": panel}
     return render_page(request, "sessions/detail.html", context, partial="label", status=422)
