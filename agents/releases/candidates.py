@@ -1,15 +1,16 @@
 """What a new live version means for authority: what it was not proven with starts over.
 
 Each tool that writes becomes a candidate (at most `approve`) unless the eval run of the version's
-release carried evidence for it: a golden test that passed in every repeat called the tool and the
-call succeeded. A new contract of a tool starts over by itself (see `agents.tools.levels`).
+release, or that of its gate, carried evidence for it: a golden test that passed in every repeat
+called the tool and the call succeeded. A new contract of a tool starts over by itself (see
+`agents.tools.levels`).
 """
 
 from collections import defaultdict
 from datetime import datetime
 from uuid import UUID
 
-from agents.models import Agent, AgentTool, EvalResult, EvalRun, Release, Step, Version
+from agents.models import Agent, AgentTool, EvalResult, EvalRun, Gate, Release, Step, Version
 from agents.tools.contract import NOT_MADE
 from agents.tools.registry import contracts_named
 
@@ -22,7 +23,8 @@ def start_over(*, agent: Agent, version: Version, now: datetime) -> list[AgentTo
     """
     rows = list(agent.tools.select_for_update(of=("self",)).order_by("pk"))
     known = contracts_named({row.name for row in rows}, agent.project_id)
-    proven = proven_tools(_eval_run_of(version))
+    release = _release_of(version)
+    proven = proven_tools(release.eval_run, release.gate) if release else set()
     over = [
         row
         for row in rows
@@ -35,9 +37,14 @@ def start_over(*, agent: Agent, version: Version, now: datetime) -> list[AgentTo
     return over
 
 
-def proven_tools(eval_run: EvalRun | None) -> set[str]:
-    """Return the tools that were called in tests of an eval run that passed. Two queries."""
-    if eval_run is None or eval_run.status != EvalRun.Status.PASSED:
+def proven_tools(eval_run: EvalRun | None, gate: Gate | None = None) -> set[str]:
+    """Return the tools that were called in tests that passed every time. Two queries.
+
+    Of an eval run that passed as a whole, or of the candidate's in a gate that passed.
+    """
+    if eval_run is None:
+        return set()
+    if eval_run.status != EvalRun.Status.PASSED and not _has_passed(gate):
         return set()
     passed: dict[int, bool] = defaultdict(lambda: True)
     runs: dict[int, list[UUID]] = defaultdict(list)
@@ -52,13 +59,16 @@ def proven_tools(eval_run: EvalRun | None) -> set[str]:
     return set(steps.values_list("name", flat=True).distinct())
 
 
-def _eval_run_of(version: Version) -> EvalRun | None:
+def _has_passed(gate: Gate | None) -> bool:
+    return gate is not None and gate.status == Gate.Status.PASSED
+
+
+def _release_of(version: Version) -> Release | None:
     """Return what proved the version when it was approved; rolling back to it brings no more."""
-    release = (
+    return (
         version.releases.filter(kind=Release.Kind.RELEASE, eval_run__isnull=False)
         .exclude(decided_at=None)
-        .select_related("eval_run")
+        .select_related("eval_run", "gate")
         .order_by("-decided_at")
         .first()
     )
-    return release.eval_run if release else None

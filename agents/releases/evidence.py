@@ -1,23 +1,28 @@
-"""Whether an eval run still proves what it proved when it ended, and what changed if not."""
+"""Whether an eval run or gate still proves what it proved, and what changed if not."""
 
 from django.db.models import QuerySet
 
 from agents.golden.runner import is_evidence_valid
-from agents.models import Agent, EvalRun, GoldenTest, Version
+from agents.models import Agent, EvalRun, Gate, GoldenTest, Version
 from agents.releases.errors import EvidenceError
+from agents.releases.gate_evidence import checked_gate, what_changed_since
 
 NO_GOLDEN_TEST = "No golden test exists for this agent: nothing but reading proves this version."
 
 
 def checked_evidence(
-    *, agent: Agent, version: Version, eval_run: EvalRun | None
+    *, agent: Agent, version: Version, eval_run: EvalRun | None, gate: Gate | None = None
 ) -> tuple[str, str]:
-    """Return the evidence's hash and note for a request; one of them is empty.
+    """Return the evidence's hash and note for a request.
+
+    Without evidence the hash is empty, and the note says why; a gate that is inconclusive has both.
 
     Raises:
-        EvidenceError: The eval run does not prove this version, or golden tests exist and there
-            is none.
+        EvidenceError: The eval run or gate does not prove this version, or golden tests exist and
+            there is neither.
     """
+    if gate is not None:
+        return checked_gate(agent=agent, version=version, gate=gate)
     if eval_run is None:
         num_tests = active_tests(agent).count()
         if num_tests:
@@ -45,11 +50,15 @@ def checked_evidence(
     return eval_run.evidence_hash, ""
 
 
-def what_changed(*, agent: Agent, eval_run: EvalRun | None) -> str:
+def what_changed(*, agent: Agent, eval_run: EvalRun | None, gate: Gate | None = None) -> str:
     """Return what made evidence void since it was taken, in words; empty while it holds.
 
-    `eval_run` is None for a release that was requested without a golden test. At most four queries.
+    `eval_run` is None for a release that was requested without a golden test. At most seven
+    queries.
     """
+    if gate is not None:
+        since = what_changed_since(agent=agent, gate=gate)
+        return (since and _tests_changed(agent, gate.candidate_run)) or since
     if eval_run is None:
         num_tests = active_tests(agent).count()
         exists = "test exists" if num_tests == 1 else "tests exist"

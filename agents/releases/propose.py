@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from agents.config import VersionConfig
 from agents.errors import ReleaseError
-from agents.models import Agent, EvalRun, Release, Version
+from agents.models import Agent, EvalRun, Gate, Release, Version
 from agents.releases.candidates import start_over
 from agents.releases.config_rules import normalised, problems_of
 from agents.releases.errors import (
@@ -78,14 +78,20 @@ def create_version(
 
 
 def request_release(
-    *, version: Version, eval_run: EvalRun | None, reason: str, by: AbstractBaseUser
+    *,
+    version: Version,
+    eval_run: EvalRun | None,
+    reason: str,
+    by: AbstractBaseUser,
+    gate: Gate | None = None,
 ) -> Release:
-    """Ask for a version to go live, on the evidence of an eval run.
+    """Ask for a version to go live, on the evidence of an eval run that passed, or of a gate.
 
-    Without an eval run only where the agent has no golden test; the release then says so.
+    On neither only where the agent has no golden test, and on a gate that is inconclusive: the
+    release then says so.
 
     Raises:
-        EvidenceError: The eval run does not prove this version (any more), or is missing.
+        EvidenceError: The evidence does not prove this version (any more), or is missing.
         ReleaseError: No reason, or the version is live or waits already.
     """
     reason = _checked_reason(reason, "request a release")
@@ -99,7 +105,9 @@ def request_release(
                 f"{version} waits for approval already: {waiting.requested_by} requested it on "
                 f"{_day(waiting)}."
             )
-        evidence_hash, note = checked_evidence(agent=agent, version=version, eval_run=eval_run)
+        evidence_hash, note = checked_evidence(
+            agent=agent, version=version, eval_run=eval_run, gate=gate
+        )
         return Release.objects.create(
             agent=agent,
             version=version,
@@ -107,7 +115,8 @@ def request_release(
             author_id=version.author_id,
             requested_by_id=by.pk,
             reason=reason,
-            eval_run=eval_run,
+            eval_run=gate.candidate_run if gate else eval_run,
+            gate=gate,
             evidence_hash=evidence_hash,
             evidence_note=note,
         )
@@ -163,7 +172,7 @@ def approve_release(
         agent = row.agent
         if not isinstance(seen_live, EllipsisType):
             _check_seen_live(agent, seen_live)
-        change = what_changed(agent=agent, eval_run=row.eval_run)
+        change = what_changed(agent=agent, eval_run=row.eval_run, gate=row.gate)
         if change:
             _make_void(row, change)
         else:
@@ -174,8 +183,9 @@ def approve_release(
             _set_live(agent, row.version)
     if change:
         raise EvidenceVoidError(
-            f"Nothing went live, and this request is void: {change}. Run the golden tests on "
-            f"{row.version} again and request its release again."
+            f"Nothing went live, and this request is void: {change}. Run "
+            f"{'the gate' if row.gate else 'the golden tests'} on {row.version} again and request "
+            "its release again."
         )
     return row
 
@@ -257,7 +267,14 @@ def _locked_waiting(release: Release) -> Release:
     agent = _locked(release.agent)
     row = (
         Release.objects.select_for_update(of=("self",))
-        .select_related("version", "requested_by", "decided_by", "eval_run")
+        .select_related(
+            "version",
+            "requested_by",
+            "decided_by",
+            "eval_run",
+            "gate__candidate_run__version",
+            "gate__baseline",
+        )
         .get(pk=release.pk)
     )
     row.agent = agent
