@@ -4,13 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from agents.models import EvalRun
+from agents.gate.decision import Decision, Outcome
+from agents.gate.sentence import interval_of, points, size_of
+from agents.models import EvalRun, Gate
 from agents.releases.proof import Move
 from reviewdesk.kpis.estimates import Estimate, Summary, mean
 from reviewdesk.screens.golden.board import MOVED_FIRST, Board, Cell, Column
 
 # Of fewer tests an interval says nothing that their names don't say better.
 MIN_TESTS = 5
+GATE_MARKS = {
+    Gate.Status.RUNNING: ("accent", "player-play"),
+    Gate.Status.PASSED: ("good", "circle-check"),
+    Gate.Status.FAILED: ("bad", "circle-x"),
+    Gate.Status.INCONCLUSIVE: ("warn", "user-question"),
+    Gate.Status.VOID: ("none", "ban"),
+    Gate.Status.CANCELLED: ("none", "ban"),
+}
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,23 @@ def difference_of(board: Board) -> Estimate | None:
     return mean(Summary(len(differences), fmean(differences), deviation), min_n=1)
 
 
-def points(share: float) -> str:
-    """Return a difference of shares in points, with its sign."""
-    text = f"{100 * share:+.1f}"
-    return "0.0" if text in {"+0.0", "-0.0"} else text.replace("-", "\N{MINUS SIGN}")
+def gate_sentence(gate: Gate, decision: Decision | None) -> Sentence:
+    """Return what a gate has come to, in one sentence."""
+    status = Gate.Status(gate.status)
+    kind, icon = GATE_MARKS[status]
+    if status is Gate.Status.RUNNING:
+        text = f"{gate.candidate} is being compared with {gate.baseline}."
+        so_far = f"Undecided after look {decision.look}: {decision.sentence}" if decision else ""
+        return Sentence(kind, icon, text, so_far)
+    detail = ""
+    if decision and decision.diff is not None and decision.outcome is not Outcome.VOID:
+        rates = [
+            f"{100 * arm.rate:.1f} %" if arm.rate is not None else "–"
+            for arm in (decision.candidate, decision.baseline)
+        ]
+        detail = f"Pass rate {rates[0]} against {rates[1]}: {points(decision.diff)} points "
+        detail += f"({interval_of(decision)}), {size_of(decision)}, same window."
+    return Sentence(kind, icon, gate.sentence, detail)
 
 
 def aside_of(board: Board) -> str:
@@ -158,9 +181,11 @@ def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
     if status is EvalRun.Status.PASSED:
         return Sentence("good", "circle-check", f"{name} passed all {counts.num_passed} tests.")
     if status is EvalRun.Status.VOID:
-        return Sentence("none", "ban", "Void: a test was edited while it ran.", so_far)
+        why = eval_run.ended_because or "A test was edited while it ran."
+        return Sentence("none", "ban", f"Void: {why[:1].lower()}{why[1:]}", so_far)
     if status is EvalRun.Status.CANCELLED:
-        return Sentence("none", "ban", "Cancelled before it was complete.", so_far)
+        why = eval_run.ended_because or "Cancelled before it was complete."
+        return Sentence("none", "ban", why, so_far)
     if not counts.num_failed:
         text = f"{name} failed no test, but {counts.num_open} could not be judged."
         return Sentence("warn", "alert-triangle", text, so_far)

@@ -6,7 +6,6 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from agents.golden.runner import MOST_REPEATS
 from agents.models import Agent, EvalRun, GoldenTest
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
@@ -47,11 +46,7 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
     """List an agent's golden tests against its last versions, what moved first."""
     project = project_for(request, slug)
     agents = agents_of(project)
-    wanted = request.GET.get("agent", "")
-    agent = next((each for each in agents if each.slug == wanted), None)
-    if wanted and agent is None:
-        raise Http404(f"This project has no agent {wanted}.")
-    agent = agent or _with_tests(agents)
+    agent = chosen_agent(agents, request.GET.get("agent", ""))
     context = board_context(request, agents, agent)
     return render_page(request, "golden/index.html", context, partial="results")
 
@@ -110,6 +105,18 @@ def agents_of(project: Project) -> list[Agent]:
     )
 
 
+def chosen_agent(agents: list[Agent], slug: str) -> Agent | None:
+    """Return the agent asked for, or else the first with golden tests, or the first.
+
+    Raises:
+        Http404: No such agent.
+    """
+    agent = next((each for each in agents if each.slug == slug), None)
+    if slug and agent is None:
+        raise Http404(f"This project has no agent {slug}.")
+    return agent or _with_tests(agents)
+
+
 def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None) -> dict[str, Any]:
     """Return what the list shows; without an asked-for test its first one is in the panel."""
     words = request.GET.get("q", "")[:100]
@@ -141,8 +148,7 @@ def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None
         "aside": aside_of(board),
         "running": running_of(agent.pk),
         "empty": "" if words else _EMPTY.get(show) or _EMPTY.get(suite) or "This suite is empty.",
-        "versions": agent.versions.order_by("-number").defer("config")[:50],
-        "repeat_choices": range(1, MOST_REPEATS + 1),
+        "newest_version": agent.versions.order_by("-number").defer("config").first(),
         "panel": _first_panel(agent, board, page.object_list),
         "is_preview": True,
     }
