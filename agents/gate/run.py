@@ -107,7 +107,7 @@ def looks_within(config: GateConfig, tests: Sequence[GoldenTest]) -> tuple[int, 
     return looks
 
 
-def cancel_gate(*, gate: Gate, by: AbstractBaseUser) -> Gate:
+def cancel_gate(*, gate: Gate, by: AbstractBaseUser | None, because: str = "") -> Gate:
     """Stop a gate with both eval runs; nothing of it is evidence.
 
     Raises:
@@ -117,7 +117,8 @@ def cancel_gate(*, gate: Gate, by: AbstractBaseUser) -> Gate:
         row = _locked(gate.pk)
         if row.status != Gate.Status.RUNNING:
             raise GateError(f"This gate has ended already: it is {row.get_status_display()}.")
-        return _stop(row, Gate.Status.CANCELLED, f"Cancelled by {by}.", by)
+        why = because or (f"Cancelled by {by}." if by else "Cancelled.")
+        return _stop(row, Gate.Status.CANCELLED, why, by)
 
 
 def settle_gates() -> int:
