@@ -26,6 +26,7 @@ from agents.runtime.claim import Claim, claim_due_run
 from agents.runtime.loop import advance, advance_claimed, advance_step
 from agents.runtime.start import request_cancel, start_run
 from agents.tools.contract import ToolError
+from agents.tools.evidence import acted
 from agents.tools.registry import contract_for, forget, register
 from tests.factories import make_user
 from tests.model_server import ModelServer, model_server
@@ -151,9 +152,11 @@ def test_read_that_stays_away_is_answered_by_its_fallback() -> None:
     ):
         pay.troubles = [("early", AWAY)]
         run = again(start(server, pay))
-    assert step_of(run).response == fallback
+    assert step_of(run).response == {**fallback, "is_fallback": True}
+    assert '{"paid":0}' in server.requests[1]["messages"][-1]["content"]
     span = Span.objects.get(session=run.session, kind="tool")
     assert span.attributes["fallback"] == "tool"
+    assert not acted(run.agent_id, pay.name).exists()
 
 
 def test_write_that_may_have_happened_is_never_answered_by_a_fallback() -> None:
@@ -363,7 +366,7 @@ def test_golden_test_reaches_nothing_outside() -> None:
         )
         again(run)
     assert not pay.attempts
-    assert "reaches nothing outside" in server.requests[1]["messages"][-1]["content"]
+    assert "changes nothing outside" in server.requests[1]["messages"][-1]["content"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -25,7 +25,7 @@ FIELDS = ("input", "fixtures", "checks", "expectations", "customer", "on_missing
 LATER: dict[str, Any] = {
     "expectations": [],
     "customer": {},
-    "on_missing": GoldenTest.OnMissing.READ.value,
+    "on_missing": GoldenTest.OnMissing.FAIL.value,
     "rules": [],
 }
 LONGEST_TITLE = 300

@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='goldentest',
             name='on_missing',
-            field=models.CharField(choices=[('fail', 'fail the call'), ('read', 'ask the real tool if it only reads'), ('simulate', "answer by the test's rules")], db_default='read', default='read', max_length=20),
+            field=models.CharField(choices=[('fail', 'fail the call'), ('read', 'ask the real tool if it only reads'), ('simulate', "answer by the test's rules")], db_default='fail', default='fail', max_length=20),
         ),
         migrations.AddField(
             model_name='goldentest',
@@ -275,7 +275,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='goldentestevent',
             name='on_missing',
-            field=models.CharField(choices=[('fail', 'fail the call'), ('read', 'ask the real tool if it only reads'), ('simulate', "answer by the test's rules")], db_default='read', default='read', max_length=20),
+            field=models.CharField(choices=[('fail', 'fail the call'), ('read', 'ask the real tool if it only reads'), ('simulate', "answer by the test's rules")], db_default='fail', default='fail', max_length=20),
         ),
         migrations.AddField(
             model_name='goldentestevent',

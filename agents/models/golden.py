@@ -50,7 +50,7 @@ class GoldenTest(models.Model):
     )
     customer = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
     on_missing = models.CharField(
-        max_length=20, choices=OnMissing, default=OnMissing.READ, db_default=OnMissing.READ
+        max_length=20, choices=OnMissing, default=OnMissing.FAIL, db_default=OnMissing.FAIL
     )
     rules = models.JSONField(default=list, blank=True, db_default=Value([], models.JSONField()))
     content_hash = models.CharField(max_length=64)

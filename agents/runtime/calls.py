@@ -19,10 +19,13 @@ from agents.tools.autonomy import EffectiveLevel, level_for_effect
 from agents.tools.contract import ToolContract
 from agents.tools.executor import (
     CallResult,
+    answer_by_rule,
+    answer_nothing,
     answer_recorded,
     argument_problems,
     execute,
     failed,
+    may_ask_real,
 )
 from agents.tools.guards import Outcome, admit, settle
 
@@ -136,9 +139,11 @@ def effect_key(run: Run, action: CallTool) -> str:
 
 def without_contract(run: Run, action: CallTool) -> CallOutcome:
     """Answer a call of a tool that does not exist (any more)."""
-    recorded = answer_recorded(run, action.name, action.arguments or {}) if run.fixtures else None
+    arguments = action.arguments or {}
+    answer = answer_recorded(run, action.name, arguments) if run.fixtures else None
+    answer = answer or answer_by_rule(run, action.name, arguments)
     missing = failed(f"there is no tool called {action.name}", is_invalid_call=True)
-    return settled(recorded or missing)
+    return settled(answer or missing)
 
 
 def settled(result: CallResult) -> CallOutcome:
@@ -165,7 +170,9 @@ class _Begun:
             attributes["executed_arguments"] = arguments
         is_undoable = level is Level.ACT_WITH_UNDO
         if not contract.is_inside and run.kind in _OFFLINE:
-            return settled(_answer_offline(run, contract, arguments))
+            if answer := _answer_offline(run, contract, arguments):
+                return settled(answer)
+            attributes |= {"answered_by": "tool", "is_missing": True}
         if contract.is_inside and not _is_limited(contract):
             return self._execute(action, arguments, attributes, is_undoable)
         key = effect_key(run, action)
@@ -296,12 +303,15 @@ def _argument_problem(action: CallTool, contract: ToolContract) -> str:
     return ""
 
 
-def _answer_offline(run: Run, contract: ToolContract, arguments: dict[str, Any]) -> CallResult:
-    recorded = answer_recorded(run, contract.name, arguments)
-    return recorded or failed(
-        f"{contract.name} is outside and was not called: a {Run.Kind(run.kind).label} reaches "
-        "nothing outside, and no answer to this call is recorded"
-    )
+def _answer_offline(
+    run: Run, contract: ToolContract, arguments: dict[str, Any]
+) -> CallResult | None:
+    """Answer a call of a tool outside; None where the test lets the real one be asked."""
+    name = contract.name
+    answer = answer_recorded(run, name, arguments) or answer_by_rule(run, name, arguments)
+    if answer is None and not may_ask_real(run, contract):
+        return answer_nothing(run, name)
+    return answer
 
 
 def _is_limited(contract: ToolContract) -> bool:
