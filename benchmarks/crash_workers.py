@@ -6,6 +6,7 @@ database nor broker. What the fork runs is exactly what `manage.py worker` runs.
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import random
@@ -36,6 +37,9 @@ PAST_LEASE_SECONDS = 12.0
 def run_nursery() -> None:
     """Fork a worker per line of standard input, and print its process id."""
     import_worker()
+    # Else the first collection of every fork copies all of this process's memory.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     own = os.getpid()
     while sys.stdin.buffer.raw.read(1):

@@ -13,7 +13,9 @@ from agents.runtime.loop import advance_claimed
 from agents.runtime.under_way import let_begin, wait_for_calls
 from agents.tools.autonomy import database_now
 
-# So many are claimed at once that a burst spreads over several worker processes.
+# So many are claimed at once that a burst spreads over several worker processes; fewer at first:
+# each run needs a connection of its own, and a process that is lost at once takes few with it.
+CLAIMED_AT_FIRST = 2
 CLAIMED_AT_ONCE = 16
 _logger = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Crew:
     def __init__(self, num_places: int) -> None:
         self._num_places = num_places
         self._num_busy = 0
+        self._num_at_once = CLAIMED_AT_FIRST
         self._is_ending = False
         self._change = threading.Condition()
 
@@ -37,10 +40,11 @@ class Crew:
         So a burst that was announced by a single message spreads over processes and places.
         """
         with self._change:
-            num = min(self._num_places - self._num_busy, CLAIMED_AT_ONCE)
+            num = min(self._num_places - self._num_busy, self._num_at_once)
             if num <= 0 or self._is_ending:
                 return
             self._num_busy += num
+            self._num_at_once = min(2 * self._num_at_once, CLAIMED_AT_ONCE)
         claims: list[Claim] = []
         try:
             claims = claim_due_runs(limit=num)

@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Callable
 
-from celery import signals
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]
 from django.db import DatabaseError, close_old_connections
 
@@ -34,11 +33,9 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
     stop = threading.Event()
     heart = threading.Thread(target=_beat_until, args=(stop,), name="heartbeat", daemon=True)
 
-    def begin(**_: object) -> None:
-        heart.start()
-
     crew = hire(num_threads)
-    signals.worker_ready.connect(begin)
+    # Not when Celery is ready, half a second later: what is due needs no hint.
+    heart.start()
     worker = app.Worker(
         hostname=f"worker-{os.getpid()}@{socket.gethostname()}",
         pool="threads",
@@ -52,8 +49,7 @@ def run_worker(*, num_threads: int = NUM_THREADS) -> int:
     worker.start()
     crew.end(END_SECONDS, call_seconds=CALL_SECONDS)
     stop.set()
-    if heart.is_alive():
-        heart.join(BEAT_SECONDS)
+    heart.join(BEAT_SECONDS)
     return int(worker.exitcode or 0)
 
 
