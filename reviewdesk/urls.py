@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("p/<slug:slug>/overview/", include("reviewdesk.screens.overview.urls")),
     path("p/<slug:slug>/sessions/", include("reviewdesk.screens.sessions.urls")),
     path("p/<slug:slug>/approvals/", include("reviewdesk.screens.approvals.urls")),
+    path("p/<slug:slug>/golden/judges/", include("reviewdesk.screens.judges.urls")),
     path("p/<slug:slug>/golden/", include("reviewdesk.screens.golden.urls")),
     path("p/<slug:slug>/releases/", include("reviewdesk.screens.releases.urls")),
     path("p/<slug:slug>/autonomy/", include("reviewdesk.screens.autonomy.urls")),

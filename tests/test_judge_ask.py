@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_judgement_is_stored_with_reason_tokens_and_cost() -> None:
     assert (row.status, row.verdict, row.reason) == ("done", "pass", "Step 3 says where it is.")
     assert (row.model, row.input_tokens, row.output_tokens) == ("judge-2026", 100, 10)
     # 100 tokens at $2 and 10 at $8 per million.
-    assert row.cost_usd == pytest.approx(0.00028)
+    assert row.cost_usd == Decimal("0.00028")
     assert server.requests[0]["response_format"]["type"] == "json_schema"
 
 

@@ -1,7 +1,7 @@
 """Calibration: what a judge's version said of sessions that people have labelled too."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,6 +22,7 @@ class Case:
     """A session of which both people and the judge have said something.
 
     Attributes:
+        title: The session's first words.
         slices: `agent:…`, `version:…`, `source:…`, and `cause:…` where people named one.
         human: What people say.
         passes: What the judge says; None where its verdict says nothing either way.
@@ -29,6 +30,7 @@ class Case:
 
     session_id: UUID
     judgement_id: int
+    title: str
     slices: frozenset[str]
     human: HumanVerdict
     passes: bool | None
@@ -103,15 +105,39 @@ class Calibration:
 
 
 def calibrate(version: JudgeVersion) -> Calibration:
-    """Return the version's cases. Two queries; none for a judge without a question."""
-    done = Judgement.objects.filter(version=version, status=Judgement.Status.DONE)
-    people = verdicts_of_people(version.judge, done.values_list("session_id", flat=True))
-    if not people:
-        return Calibration(())
+    """Return the version's cases. Two queries."""
+    return calibrate_all([version])[version.pk]
+
+
+def calibrate_all(versions: Collection[JudgeVersion]) -> dict[int, Calibration]:
+    """Return the cases of versions with their judges, by their ids. Two queries for any number."""
+    done = Judgement.objects.filter(
+        version__in=versions, status=Judgement.Status.DONE, version__judge__question__gt=""
+    )
+    rows: dict[int, list[Judgement]] = defaultdict(list)
+    for row in _labelled(done):
+        rows[row.version_id].append(row)
+    labels = list(
+        Label.objects.filter(session__in=done.values("session"))
+        .exclude(completed_at=None)
+        .order_by("completed_at", "pk")
+        .values_list("session_id", "answers")
+    )
+    return {
+        version.pk: _calibration(
+            version, rows[version.pk], verdicts_of_people(version.judge, labels)
+        )
+        for version in versions
+    }
+
+
+def _calibration(
+    version: JudgeVersion, rows: Iterable[Judgement], people: dict[UUID, HumanVerdict]
+) -> Calibration:
     passing = passes_by_verdict(version)
     rubric: dict[UUID, Case] = {}
     others: dict[UUID, list[Case]] = defaultdict(list)
-    for row in _labelled(done):
+    for row in rows:
         human = people.get(row.session_id)
         if human is None:
             continue
@@ -141,6 +167,7 @@ def _labelled(done: QuerySet[Judgement]) -> Iterable[Judgement]:
         "session__agent_name",
         "session__version_name",
         "session__source",
+        "session__title",
     )
 
 
@@ -156,6 +183,7 @@ def _case(row: Judgement, human: HumanVerdict, passing: dict[str, bool | None]) 
     return Case(
         session_id=row.session_id,
         judgement_id=row.pk,
+        title=session.title,
         slices=frozenset(slices),
         human=human,
         passes=passing.get(row.verdict),

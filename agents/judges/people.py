@@ -1,13 +1,13 @@
 """What people say to a judge's question: their completed labels, as pass or fail."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from agents.models import Judge
-from traces.models import Label
+
+LabelRow = tuple[UUID, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,15 @@ class HumanVerdict:
     answer: str
 
 
-def verdicts_of_people(
-    judge: Judge, session_ids: "QuerySet[Any, UUID] | None" = None
-) -> dict[UUID, HumanVerdict]:
+def verdicts_of_people(judge: Judge, labels: Iterable[LabelRow]) -> dict[UUID, HumanVerdict]:
     """Return what people say, by session, of those with an answer to the judge's question.
 
     Args:
         judge: One without a question gives nothing.
-        session_ids: Of which sessions; None is all of the judge's project. One query.
+        labels: (session, answers) of completed labels, oldest first.
     """
-    if not judge.question:
-        return {}
-    labels = Label.objects.filter(session__project=judge.project_id).exclude(completed_at=None)
-    if session_ids is not None:
-        labels = labels.filter(session__in=session_ids)
-    rows = labels.order_by("completed_at", "pk").values_list("session_id", "answers")
     found: dict[UUID, HumanVerdict] = {}
-    for session_id, answers in rows:
+    for session_id, answers in labels if judge.question else ():
         passes = _passes(answers.get(judge.question), judge.passes)
         if passes is None:
             continue

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.judges.calibration import Calibration, calibrate
-from agents.judges.trust import Trust, slice_of_result, trust_in
+from agents.judges.calibration import Calibration, calibrate_all
+from agents.judges.trust import slice_of_result, trust_in
 from agents.models import EvalResult, EvalRun, Judgement, JudgeVersion
 from traces.models import Session
 
@@ -40,52 +40,39 @@ class JudgeVerdict:
 
 
 def verdicts_for(eval_result: EvalResult) -> list[JudgeVerdict]:
-    """Return what judges said of a result, the rubric first. At most four queries a judge."""
+    """Return what judges said of a result, the rubric first. Three queries."""
     return verdicts_of([eval_result]).get(eval_result.pk, [])
 
 
 def verdicts_of(eval_results: Sequence[EvalResult]) -> dict[int, list[JudgeVerdict]]:
-    """Return what judges said of these results, by their ids.
-
-    One query, and two for each version of a judge that was asked.
-    """
-    rows = (
+    """Return what judges said of these results, by their ids. Three queries for any number."""
+    rows = list(
         Judgement.objects.filter(eval_result__in=eval_results)
         .select_related("version__judge", "eval_result__eval_run__agent")
         .order_by("version__judge__slug", "version__number", "subject", "pk")
     )
+    calibrations = calibrate_all({row.version_id: row.version for row in rows}.values())
     found: dict[int, list[JudgeVerdict]] = defaultdict(list)
-    book = _TrustBook()
     for row in rows:
-        result = row.eval_result
-        if result is None:
-            continue
-        slug = result.eval_run.agent.slug
-        slice = slice_of_result(agent_slug=slug, subject=row.subject)
-        found[result.pk].append(_verdict(row, book.trust(row.version, slice)))
+        if (result := row.eval_result) is not None:
+            slug = result.eval_run.agent.slug
+            found[result.pk].append(_verdict(row, slug, calibrations))
     return dict(found)
 
 
 def verdicts_on_session(session: Session) -> list[JudgeVerdict]:
     """Return what judges said of a session, in eval runs and outside, newest judge version first.
 
-    One query, and two for each version of a judge that was asked.
+    One query, three where a judge was asked.
     """
-    rows = (
+    rows = list(
         Judgement.objects.filter(session=session)
         .select_related("version__judge")
         .order_by("version__judge__slug", "-version__number", "subject", "pk")
     )
-    book = _TrustBook()
-    return [
-        _verdict(
-            row,
-            book.trust(
-                row.version, slice_of_result(agent_slug=session.agent_name, subject=row.subject)
-            ),
-        )
-        for row in rows
-    ]
+    versions = {row.version_id: row.version for row in rows}.values()
+    calibrations = calibrate_all(versions) if rows else {}
+    return [_verdict(row, session.agent_name, calibrations) for row in rows]
 
 
 def num_pending(eval_run: EvalRun) -> int:
@@ -93,7 +80,9 @@ def num_pending(eval_run: EvalRun) -> int:
     return Judgement.objects.filter(eval_result__eval_run=eval_run, status__in=PENDING).count()
 
 
-def _verdict(row: Judgement, trust: Trust) -> JudgeVerdict:
+def _verdict(row: Judgement, agent: str, calibrations: dict[int, Calibration]) -> JudgeVerdict:
+    slice = slice_of_result(agent_slug=agent, subject=row.subject)
+    trust = trust_in(row.version, calibrations[row.version_id], slice)
     said = next((each for each in row.version.verdicts if each["key"] == row.verdict), None)
     return JudgeVerdict(
         judgement_id=row.pk,
@@ -107,19 +96,3 @@ def _verdict(row: Judgement, trust: Trust) -> JudgeVerdict:
         is_advisory=not trust.is_trusted,
         why=trust.why,
     )
-
-
-class _TrustBook:
-    """Trust by version and slice, each calibration read once."""
-
-    def __init__(self) -> None:
-        self._calibrations: dict[int, Calibration] = {}
-        self._trusts: dict[tuple[int, str], Trust] = {}
-
-    def trust(self, version: JudgeVersion, slice: str) -> Trust:
-        key = (version.pk, slice)
-        if key not in self._trusts:
-            if version.pk not in self._calibrations:
-                self._calibrations[version.pk] = calibrate(version)
-            self._trusts[key] = trust_in(version, self._calibrations[version.pk], slice)
-        return self._trusts[key]

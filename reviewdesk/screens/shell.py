@@ -48,6 +48,9 @@ SCREENS = (
     Screen("settings", "Settings", "settings", ","),
 )
 
+# Pages with addresses of their own that belong to a screen.
+PARTS = {"judges": "golden"}
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -150,7 +153,8 @@ class Shell:
         if self.membership is None:
             return []
         match = self._request.resolver_match
-        current = match.namespace if match else ""
+        word = match.namespace if match else ""
+        current = PARTS.get(word, word)
         waiting = waiting_for(self.membership)
         slug = self.membership.project.slug
         return [

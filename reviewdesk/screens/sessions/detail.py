@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from agents.golden.promote import promoted_test
+from agents.judges.verdicts import verdicts_on_session
 from agents.models import Run
 from reviewdesk.people.access import DeskRequest, may, session_for
 from reviewdesk.people.roles import Permission, roles_with
@@ -60,6 +61,7 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "own_words": told(panel.label) if panel.label and panel.is_completed else [],
         "others": [(label, told(label)) for label in panel.others],
         "scores": scores_of(session),
+        "judged": verdicts_on_session(session),
         "done": _uuid(request.GET.get("done", "")),
         "may_promote": may(request, Permission.PROMOTE),
         "may_erase": may(request, Permission.KEEP_DATA),
