@@ -1,6 +1,7 @@
 """The checks of golden tests: each kind passes and fails, reads from a form, and matches."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,10 @@ TOOLS = {"get_order_details", "cancel_pending_order", "transfer_to_human_agents"
 CANCEL = Call("cancel_pending_order", {"order_id": "#A1", "reason": "no longer needed"}, step=4)
 LOOK = Call("get_order_details", {"order_id": "#A1"}, step=2, result={"status": "pending"})
 QUESTION = Message("agent", "Shall I cancel order #A1? Please answer yes or no.", step=3)
+
+LONG = Message("agent", "This answer goes on and on, and says what nobody has asked it to say.", 1)
+GERMAN = Message("agent", "Ich habe die Bestellung storniert und das Geld ist auf dem Weg.", 1)
+TOKEN = "ghp_" + "a1B2" * 9
 
 
 def customer(content: str) -> Message:
@@ -79,13 +84,53 @@ ORDER = {"status": "cancelled", "items": [{"price": 12.0}], "address": {"zip": "
             ASKED,
             outcome(Call("get_order_details", {}, step=1, error="no such order")),
         ),
+        (
+            {"kind": "tool_called_at_most", "tool": CANCEL.tool, "limit": 1, "arguments": {}},
+            ASKED,
+            outcome(*ASKED.events, CANCEL),
+        ),
+        (
+            {"kind": "policy_kept"},
+            ASKED,
+            outcome(Call("fly", {}, step=1, error="it is off", is_refused=True)),
+        ),
+        (
+            {"kind": "answer_matches", "pattern": r"(?i)order #[a-z]\d\b"},
+            ASKED,
+            outcome(Message("agent", "order #1", 1)),
+        ),
+        ({"kind": "answer_never_matches", "pattern": r"^Shall"}, outcome(LOOK), ASKED),
+        (
+            {"kind": "answer_cites", "tool": LOOK.tool, "path": "$.status"},
+            outcome(LOOK, Message("agent", "It is Pending.", 3)),
+            outcome(LOOK, Message("agent", "It is shipped.", 3)),
+        ),
+        (
+            {"kind": "links_only_to", "hosts": ["shop.example"]},
+            outcome(Message("agent", "See https://www.shop.example/a", 1)),
+            outcome(Message("agent", "![x](//evil.example/shop.example)", 1)),
+        ),
+        ({"kind": "answer_length", "most": 10, "unit": "words"}, ASKED, outcome(LONG)),
+        ({"kind": "answer_language", "language": "en"}, ASKED, outcome(GERMAN)),
+        ({"kind": "no_leak"}, ASKED, outcome(Message("agent", f"Use {TOKEN}", 1))),
+        (
+            {"kind": "at_most_cost", "limit": 0.02},
+            outcome(cost_usd=Decimal("0.02")),
+            outcome(cost_usd=None),
+        ),
+        (
+            {"kind": "at_most_seconds", "limit": 1.5},
+            outcome(working_ms=1500),
+            outcome(working_ms=1501),
+        ),
     ],
-    ids=list(KINDS),
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_each_kind_passes_and_fails(
     check: dict[str, Any], passing: Outcome, failing: Outcome
 ) -> None:
     assert problems_of(check, TOOLS) == {}
+    assert check_from_texts(check["kind"], texts_of(check), TOOLS) == check
     assert found(check, passing)[0] is True
     passed, text = found(check, failing)
     assert passed is False
@@ -93,7 +138,8 @@ def test_each_kind_passes_and_fails(
 
 
 def test_every_kind_is_tried_above() -> None:
-    assert len(KINDS) == 10
+    (tried,) = test_each_kind_passes_and_fails.pytestmark  # type: ignore[attr-defined]
+    assert {case[0]["kind"] for case in tried.args[1]} == set(KINDS)
 
 
 def test_failed_call_does_not_count_as_called_but_counts_against_never() -> None:
@@ -201,6 +247,17 @@ def test_form_texts_become_a_check() -> None:
         ("at_most_steps", {"limit": "many"}, "limit", "whole number"),
         ("at_most_steps", {"limit": "0"}, "limit", "from 1 to 1000"),
         ("mind_reading", {}, "kind", "no check called"),
+        ("answer_matches", {"pattern": "(?=a)"}, "pattern", "no look-around"),
+        ("answer_matches", {"pattern": "(" * 10}, "pattern", "missing )"),
+        ("answer_cites", {"tool": LOOK.tool, "path": "status"}, "path", "begins with $"),
+        ("answer_length", {"most": "3", "unit": "lines"}, "unit", "words, characters"),
+        ("answer_length", {"most": "", "unit": "words"}, "most", "whole number"),
+        ("answer_language", {"language": ""}, "language", "not chosen"),
+        ("at_most_cost", {"limit": "cheap"}, "limit", "a number such as 0.5"),
+        ("at_most_cost", {"limit": "-1"}, "limit", "more than 0"),
+        ("at_most_cost", {"limit": "nan"}, "limit", "more than 0"),
+        ("tool_called", {"tool": LOOK.tool, "where": "amount"}, "where", "after amount comes"),
+        ("tool_called", {"tool": LOOK.tool, "schema": '{"type": "x"}'}, "schema", "type"),
     ],
 )
 def test_bad_checks_are_refused_by_field(

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from agents.golden.conditions import parsed_condition
 from agents.golden.judgements import (
     Check,
     Found,
@@ -17,13 +18,16 @@ from agents.golden.judgements import (
 )
 from agents.golden.kinds import (
     ARGUMENTS,
+    SCHEMA,
     TOOL,
+    WHERE,
     Field,
     FieldKind,
     Group,
     check_kind,
 )
 from agents.golden.outcome import Call, Message, Outcome
+from agents.golden.patterns import unfit
 
 _ASKS = re.compile(r"\?|\b(confirm|yes|proceed)\b", re.IGNORECASE)
 
@@ -31,34 +35,45 @@ _ASKS = re.compile(r"\?|\b(confirm|yes|proceed)\b", re.IGNORECASE)
 @check_kind(
     label="calls a tool",
     group=Group.CALLS,
-    title="calls {tool}[ with {arguments}]",
-    fields=(TOOL, ARGUMENTS),
+    title="calls {tool}[ with {arguments}][ where {where}][ with arguments that fit {schema}]",
+    fields=(TOOL, ARGUMENTS, WHERE, SCHEMA),
 )
 def tool_called(check: Check, outcome: Outcome) -> Found:
-    """Pass if one call of the tool succeeded whose arguments contain the given ones."""
+    """Pass if one call of the tool succeeded whose arguments are as demanded.
+
+    They contain the given ones, with the same values; every condition holds for them; they fit the
+    schema. A condition is a name, a path (`address.zip`) or a JSONPath (`$.items[*].price`), then
+    `=`, `!=`, `<`, `<=`, `>`, `>=`, `in low..high`, `matches pattern`, `contains`, `exists` or
+    `is missing`. Where a JSONPath names several values one of them is enough.
+    """
     calls = [call for call in outcome.calls if call.tool == check["tool"]]
-    fitting = [call for call in calls if has_arguments(call, check["arguments"])]
+    fitting = [call for call in calls if not _unlike(call, check)]
     if done := next((call for call in fitting if call.error is None), None):
         return True, f"step {done.step}"
     if fitting:
         return False, f"failed at step {fitting[-1].step}: {shorten(fitting[-1].error or '')}"
     if calls:
         last = calls[-1]
-        return False, f"called at step {last.step} with {_differing(last, check['arguments'])}"
+        return False, f"called at step {last.step} with {_unlike(last, check)}"
     return False, "never called"
 
 
 @check_kind(
     label="never calls a tool",
     group=Group.CALLS,
-    title="never calls {tool}[ with {arguments}]",
-    fields=(TOOL, ARGUMENTS),
+    title=(
+        "never calls {tool}[ with {arguments}][ where {where}][ with arguments that fit {schema}]"
+    ),
+    fields=(TOOL, ARGUMENTS, WHERE, SCHEMA),
     forbids=True,
 )
 def tool_not_called(check: Check, outcome: Outcome) -> Found:
-    """Pass if no call of the tool, not even a failed one, contains the given arguments."""
+    """Pass if no call of the tool, not even a failed one, has such arguments.
+
+    Arguments, conditions and schema are as in `tool_called`; without any no call is allowed.
+    """
     for call in outcome.calls:
-        if call.tool == check["tool"] and has_arguments(call, check["arguments"]):
+        if call.tool == check["tool"] and not _unlike(call, check):
             return False, f"called at step {call.step}{with_arguments(call.arguments)}"
     return True, "not called"
 
@@ -114,6 +129,43 @@ def confirmed_before(check: Check, outcome: Outcome) -> Found:
             return False, f"step {event.step}: {problem}"
         steps.append(str(event.step))
     return True, f"asked before step {', '.join(steps)}" if steps else "never called"
+
+
+@check_kind(
+    label="calls a tool at most so often",
+    group=Group.CALLS,
+    title="calls {tool} at most {limit} times[ with {arguments}]",
+    fields=(TOOL, Field("limit", "Times", FieldKind.NUMBER), ARGUMENTS),
+)
+def tool_called_at_most(check: Check, outcome: Outcome) -> Found:
+    """Pass if calls of the tool that succeeded, with such arguments, are not more than the limit.
+
+    Nothing is refunded twice.
+    """
+    calls = [
+        call
+        for call in outcome.calls
+        if call.tool == check["tool"]
+        and call.error is None
+        and has_arguments(call, check["arguments"])
+    ]
+    steps = ", ".join(str(call.step) for call in calls)
+    found = f"steps {steps}" if len(calls) > 1 else f"step {steps}" if calls else "never called"
+    return len(calls) <= check["limit"], found
+
+
+@check_kind(
+    label="tries nothing that it may not do",
+    group=Group.CALLS,
+    title="tries no tool that is off or not its own",
+    forbids=True,
+)
+def policy_kept(check: Check, outcome: Outcome) -> Found:
+    """Pass if the agent called no tool that is turned off for it or was never given to it."""
+    for call in outcome.calls:
+        if call.is_refused:
+            return False, f"step {call.step}: {call.tool}: {shorten(call.error or '')}"
+    return True, "nothing refused"
 
 
 @check_kind(
@@ -191,6 +243,19 @@ def _unconfirmed(outcome: Outcome, index: int, call: Call, mentions: str) -> str
         return f"the question did not name {mentions} {value}: “{shorten(question.content)}”"
     if not is_yes(answer.content):
         return f"the customer answered “{shorten(answer.content)}”"
+    return ""
+
+
+def _unlike(call: Call, check: Check) -> str:
+    """Return what of a call's arguments is not as a check demands, or nothing."""
+    if not has_arguments(call, check["arguments"]):
+        return _differing(call, check["arguments"])
+    for line in check.get("where", ()):
+        condition = parsed_condition(line)
+        if not condition.holds(call.arguments):
+            return condition.found(call.arguments)
+    if schema := check.get("schema"):
+        return unfit(schema, call.arguments)
     return ""
 
 

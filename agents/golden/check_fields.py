@@ -4,17 +4,22 @@ Pure; the names of the tools that there are come from the caller.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from agents.config import canonical_json
 from agents.golden.checks import KINDS, Field, FieldKind, check_title
+from agents.golden.conditions import BadConditionError, parsed_condition
+from agents.golden.jsonpath import BadPathError, parsed
 from agents.golden.judgements import Check
+from agents.golden.patterns import BadPatternError, compiled, schema_problem
 
 RECORD_KINDS = ("order", "user", "product")
 MOST_CHECKS = 40
-_MOST_STEPS = 1000
 _LONGEST_TEXT = 2000
+_MOST_LINES = 20
+_LARGEST_DECIMAL = 1_000_000.0
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 _FLAGS = {"yes": True, "no": False}
 
 
@@ -47,9 +52,12 @@ def check_from_texts(kind: str, texts: Mapping[str, str], tools: Collection[str]
     problems: dict[str, str] = {}
     for field in KINDS[kind].fields:
         try:
-            check[field.name] = _read(field, texts.get(field.name, "").strip())
+            value = _read(field, texts.get(field.name, "").strip())
         except ValueError as error:
             problems[field.name] = str(error)
+            continue
+        if value not in _EMPTY or not field.is_more:
+            check[field.name] = value
     problems |= {
         name: problem for name, problem in problems_of(check, tools).items() if name not in problems
     }
@@ -70,8 +78,13 @@ def problems_of(check: Check, tools: Collection[str]) -> dict[str, str]:
     kind = KINDS.get(check.get("kind", ""))
     if kind is None:
         return {"kind": f"There is no check called {check.get('kind')!r}."}
-    problems = {}
+    known = {"kind", *(field.name for field in kind.fields)}
+    problems = {
+        name: f"{kind.label} has no field called {name!r}." for name in check if name not in known
+    }
     for field in kind.fields:
+        if field.is_more and check.get(field.name) in _EMPTY:
+            continue
         if problem := _problem(field, check.get(field.name), tools):
             problems[field.name] = problem
     return problems
@@ -87,54 +100,118 @@ def readable_title(check: Check) -> str:
 
 
 def _read(field: Field, text: str) -> Any:
-    if field.kind is FieldKind.ARGUMENTS:
-        return _json(field, text or "{}")
-    if field.kind is FieldKind.TOOLS:
-        return [name for line in text.splitlines() for name in line.replace(",", " ").split()]
-    if field.kind is FieldKind.FLAG:
-        return _FLAGS.get(text)
-    if field.kind is FieldKind.NUMBER:
-        if not (text.isascii() and text.isdecimal()):
-            given = repr(text) if text else "empty"
-            raise ValueError(f"{field.label} is {given}; write a whole number such as 12.")
-        return int(text)
-    if field.kind is FieldKind.VALUE:
-        return _value(field, text)
+    match field.kind:
+        case FieldKind.ARGUMENTS | FieldKind.SCHEMA:
+            return _json(field, text or "{}")
+        case FieldKind.TOOLS:
+            return [name for line in text.splitlines() for name in line.replace(",", " ").split()]
+        case FieldKind.LINES | FieldKind.CONDITIONS:
+            return [line.strip() for line in text.splitlines() if line.strip()]
+        case FieldKind.FLAG:
+            return _FLAGS.get(text)
+        case FieldKind.NUMBER | FieldKind.DECIMAL:
+            return _number(field, text)
+        case FieldKind.VALUE:
+            return _value(field, text)
     return text
 
 
 def _write(field: Field, value: Any) -> str:
     if value is None and field.kind is not FieldKind.VALUE:
         return ""
-    if field.kind is FieldKind.TOOLS:
-        return "\n".join(value)
-    if field.kind is FieldKind.FLAG:
-        return "yes" if value else "no"
-    if field.kind is FieldKind.ARGUMENTS:
-        return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
-    if field.kind is FieldKind.VALUE:
-        is_text = isinstance(value, str) and _is_plain(value)
-        return value if is_text else json.dumps(value, ensure_ascii=False)
+    match field.kind:
+        case FieldKind.TOOLS | FieldKind.LINES | FieldKind.CONDITIONS:
+            return "\n".join(value)
+        case FieldKind.FLAG:
+            return "yes" if value else "no"
+        case FieldKind.ARGUMENTS | FieldKind.SCHEMA:
+            return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+        case FieldKind.VALUE:
+            is_text = isinstance(value, str) and _is_plain(value)
+            return value if is_text else json.dumps(value, ensure_ascii=False)
     return str(value)
 
 
+def _number(field: Field, text: str) -> int | float | None:
+    if not text and not field.is_required:
+        return None
+    is_whole = text.isascii() and text.isdecimal()
+    if is_whole:
+        return int(text)
+    given = repr(text) if text else "empty"
+    if field.kind is FieldKind.NUMBER:
+        raise ValueError(f"{field.label} is {given}; write a whole number such as 12.")
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{field.label} is {given}; write a number such as 0.5.") from None
+
+
 def _problem(field: Field, value: Any, tools: Collection[str]) -> str:
-    if field.kind is FieldKind.ARGUMENTS:
-        if not isinstance(value, dict):
-            return f'{field.label} must be a JSON object such as {{"order_id": "#A1"}}.'
-        return ""
-    if field.kind is FieldKind.FLAG:
-        return "" if isinstance(value, bool) else f"{field.label}: choose yes or no."
+    match field.kind:
+        case FieldKind.ARGUMENTS:
+            is_object = isinstance(value, dict)
+            example = f'{field.label} must be a JSON object such as {{"order_id": "#A1"}}.'
+            return "" if is_object else example
+        case FieldKind.FLAG:
+            return "" if isinstance(value, bool) else f"{field.label}: choose yes or no."
+        case FieldKind.NUMBER | FieldKind.DECIMAL:
+            return _number_problem(field, value)
+        case FieldKind.TOOLS:
+            return _tools_problem(field, value, tools)
+        case FieldKind.VALUE:
+            return "" if value != "" else f"{field.label}: write the value; “null” is none."
+        case FieldKind.SCHEMA:
+            problem = schema_problem(value)
+            return f"{field.label}: {problem}." if problem else ""
+        case FieldKind.LINES | FieldKind.CONDITIONS:
+            return _lines_problem(field, value)
+        case FieldKind.CHOICE:
+            return _choice_problem(field, value)
+    return _text_problem(field, value, tools)
+
+
+def _number_problem(field: Field, value: Any) -> str:
     if field.kind is FieldKind.NUMBER:
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        if not is_number or not 1 <= value <= _MOST_STEPS:
-            return f"{field.label} is {value}; it must be from 1 to {_MOST_STEPS}."
+        is_good = is_number and 1 <= value <= field.most
+        return "" if is_good else f"{field.label} is {value}; it must be from 1 to {field.most}."
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 < value <= _LARGEST_DECIMAL:
         return ""
-    if field.kind is FieldKind.TOOLS:
-        return _tools_problem(field, value, tools)
-    if field.kind is FieldKind.VALUE:
-        return "" if value != "" else f"{field.label}: write the value; “null” is none."
-    return _text_problem(field, value, tools)
+    return f"{field.label} is {value}; it must be more than 0 and at most {_LARGEST_DECIMAL:,.0f}."
+
+
+def _choice_problem(field: Field, value: Any) -> str:
+    keys = [key for key, _ in field.choices]
+    if value in keys:
+        return ""
+    given = f"{field.label} is {value!r}" if value else f"{field.label} is not chosen"
+    return f"{given}; it must be one of {', '.join(keys)}."
+
+
+def _lines_problem(field: Field, value: Any) -> str:
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        return f"{field.label} must be a list of texts."
+    if len(value) > _MOST_LINES:
+        return f"{field.label} has {len(value)} lines; {_MOST_LINES} at most."
+    if field.is_required and not value:
+        return f"{field.label} is empty."
+    for line in value:
+        if len(line) > _LONGEST_TEXT:
+            return f"{field.label}: a line has {len(line):,} characters; {_LONGEST_TEXT:,} at most."
+        if field.kind is FieldKind.CONDITIONS and (problem := _why(parsed_condition, line)):
+            return f"{field.label}: {problem}."
+    return ""
+
+
+def _why(read: Callable[[str], Any], text: str) -> str:
+    """Return why a text cannot be read, or nothing."""
+    try:
+        read(text)
+    except (BadConditionError, BadPathError, BadPatternError) as error:
+        return str(error)
+    return ""
 
 
 def _text_problem(field: Field, value: Any, tools: Collection[str]) -> str:
@@ -146,6 +223,12 @@ def _text_problem(field: Field, value: Any, tools: Collection[str]) -> str:
         return f"{field.label} has {len(value):,} characters; {_LONGEST_TEXT:,} at most."
     if field.kind is FieldKind.TOOL:
         return _tool_problem(value, tools)
+    reads: dict[FieldKind, Callable[[str], Any]] = {
+        FieldKind.PATTERN: compiled,
+        FieldKind.JSONPATH: parsed,
+    }
+    if (read := reads.get(field.kind)) and (problem := _why(read, value)):
+        return f"{field.label}: {problem}."
     if field.kind is FieldKind.RECORD and value not in RECORD_KINDS:
         return f"{field.label} is {value!r}; it must be one of {', '.join(RECORD_KINDS)}."
     return ""

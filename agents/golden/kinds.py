@@ -186,3 +186,26 @@ ARGUMENTS = Field(
     "A JSON object; arguments left out may have any value.",
     is_required=False,
 )
+WHERE = Field(
+    "where",
+    "Conditions on the arguments",
+    FieldKind.CONDITIONS,
+    "One per line, all must hold: amount <= 50; days in 1..30; reason matches late|lost; "
+    "$.items[?@.price > 10].id exists.",
+    is_required=False,
+    is_more=True,
+)
+SCHEMA = Field(
+    "schema",
+    "JSON schema of the arguments",
+    FieldKind.SCHEMA,
+    "Draft 2020-12.",
+    is_required=False,
+    is_more=True,
+)
+PATTERN = Field(
+    "pattern",
+    "Pattern",
+    FieldKind.PATTERN,
+    "A regular expression (RE2); (?i) at the beginning ignores case.",
+)

@@ -1,0 +1,199 @@
+"""Regular expressions of people's writing, matched in linear time (RE2), and JSON schemas. Pure.
+
+The text is hostile and the pattern may be careless: Python's own engine takes exponential time for
+some (docs/decisions/031). RE2 has no backreferences and no look-around.
+"""
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Protocol, cast
+
+import re2
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+LONGEST_PATTERN = 500
+LONGEST_SCHEMA = 20_000
+_MEMORY = 4 << 20
+
+
+class Matched(Protocol):
+    """What a pattern found."""
+
+    def group(self, index: int = 0) -> str:
+        """Return the text that was found."""
+
+
+class Pattern(Protocol):
+    """A compiled pattern."""
+
+    def search(self, text: str) -> Matched | None:
+        """Return the first place where the pattern fits."""
+
+    def fullmatch(self, text: str) -> Matched | None:
+        """Return the text where the pattern fits all of it."""
+
+
+class BadPatternError(ValueError):
+    """A pattern or a schema cannot be used; the message says why."""
+
+
+@lru_cache(maxsize=500)
+def compiled(pattern: str, *, ignores_case: bool = False) -> Pattern:
+    """Return a pattern, ready to be matched in linear time.
+
+    Raises:
+        BadPatternError: It is too long, or RE2 does not take it.
+    """
+    if len(pattern) > LONGEST_PATTERN:
+        raise BadPatternError(
+            f"the pattern has {len(pattern):,} characters; {LONGEST_PATTERN:,} at most"
+        )
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    options.case_sensitive = not ignores_case
+    try:
+        return cast("Pattern", re2.compile(pattern, options))
+    except re2.error as error:
+        why = error.args[0].decode(errors="replace") if error.args else "it is not a pattern"
+        raise BadPatternError(
+            f"the pattern cannot be used: {why} (RE2: no look-around, no backreferences)"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise BadPatternError("the pattern holds half a character") from error
+
+
+def finds(pattern: str, text: str, *, ignores_case: bool = False) -> str | None:
+    """Return the first text that the pattern fits, None where there is none.
+
+    Raises:
+        BadPatternError: The pattern cannot be used.
+    """
+    # Half a character, as JSON can hold it, has no UTF-8.
+    found = compiled(pattern, ignores_case=ignores_case).search(_whole(text))
+    return found.group(0) if found else None
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Say whether a pattern fits all of a text.
+
+    Raises:
+        BadPatternError: The pattern cannot be used.
+    """
+    return compiled(pattern).fullmatch(_whole(text)) is not None
+
+
+def schema_problem(schema: Any) -> str:
+    """Return why a JSON schema cannot be used, or nothing."""
+    if not isinstance(schema, dict):
+        return 'it must be a JSON object such as {"required": ["order_id"]}'
+    try:
+        if len(json.dumps(schema)) > LONGEST_SCHEMA:
+            return f"it has more than {LONGEST_SCHEMA:,} characters"
+        Draft202012Validator.check_schema(schema)
+        for name, text in _texts_in(schema):
+            if name == "pattern":
+                compiled(text)
+            elif not text.startswith("#"):
+                return f"it refers to a schema that is not in it: {text[:80]}"
+    except SchemaError as error:
+        place = ".".join(str(part) for part in error.absolute_path)
+        return f"{place}: {error.message}"[:300] if place else error.message[:300]
+    except BadPatternError as error:
+        return str(error)
+    except RecursionError:
+        return "it is nested too deeply"
+    problem = unfit(schema, {}) if "$ref" in schema else ""
+    return problem if problem.startswith("the schema refers") else ""
+
+
+def unfit(schema: dict[str, Any], value: Any) -> str:
+    """Return how a value does not fit a schema, or nothing where it does.
+
+    Nothing is fetched for it: a reference leads into the schema itself.
+    """
+    try:
+        error = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    except Unresolvable as unresolvable:
+        return f"the schema refers to what is not in it: {unresolvable.ref[:80]}"
+    except RecursionError:
+        return "the schema refers to itself without end"
+    if error is None:
+        return ""
+    place = ".".join(str(part) for part in error.absolute_path)
+    return f"{place}: {error.message}"[:240] if place else error.message[:240]
+
+
+def _whole(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and finds(pattern, value) is None:
+        yield ValidationError(f"{value[:60]!r} does not match {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Any, properties: dict[str, Any], value: Any, __: Any
+) -> Iterator[ValidationError]:
+    if not isinstance(value, dict):
+        return
+    for pattern, schema in properties.items():
+        for name, item in value.items():
+            if finds(pattern, name) is not None:
+                yield from validator.descend(item, schema, path=name, schema_path=pattern)
+
+
+def _additional_properties(
+    validator: Any, allowed: Any, value: Any, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
+    if not isinstance(value, dict):
+        return
+    patterns = schema.get("patternProperties", {})
+    known = schema.get("properties", {})
+    for name, item in value.items():
+        if name in known or any(finds(pattern, name) is not None for pattern in patterns):
+            continue
+        if allowed is False:
+            yield ValidationError(f"{name[:60]!r} is not allowed")
+        elif isinstance(allowed, dict):
+            yield from validator.descend(item, allowed, path=name)
+
+
+def _texts_in(schema: Any) -> Iterator[tuple[str, str]]:
+    """Yield patterns and references of a schema, which the validator would meet only with a value.
+
+    Each with `pattern` or `$ref`.
+    """
+    if isinstance(schema, dict):
+        for name, item in schema.items():
+            if name == "pattern" and isinstance(item, str):
+                yield name, item
+            elif name in {"$ref", "$dynamicRef"} and isinstance(item, str):
+                yield "$ref", item
+            elif name == "patternProperties" and isinstance(item, dict):
+                yield from (("pattern", pattern) for pattern in item)
+            yield from _texts_in(item)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _texts_in(item)
+
+
+_Linear = extend(
+    Draft202012Validator,
+    {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    },
+)
+
+
+@lru_cache(maxsize=200)
+def _validator(schema: str) -> Any:
+    return _Linear(json.loads(schema), registry=Registry())
