@@ -1,6 +1,6 @@
 """What an eval run will take in time and money, from earlier results of the same tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -40,6 +40,21 @@ class Estimate:
         if self.cost_usd is not None:
             data["cost_usd"] = str(self.cost_usd)
         return data
+
+
+def estimate_from_json(data: Mapping[str, Any]) -> Estimate | None:
+    """Return the estimate that `Estimate.to_json` wrote; None where there was none."""
+    if "runs" not in data:
+        return None
+    known, _, tests, *_ = str(data["from"]).split()
+    cost = data.get("cost_usd")
+    return Estimate(
+        runs=data["runs"],
+        seconds=data.get("seconds"),
+        cost_usd=None if cost is None else Decimal(cost),
+        known=int(known),
+        tests=int(tests),
+    )
 
 
 def estimate_for(

@@ -80,15 +80,14 @@ def void_running(*, test: GoldenTest, by: AbstractBaseUser, because: str = "") -
         finish(eval_run, EvalRun.Status.VOID, why, by)
 
 
-def has_running_gate(eval_run: EvalRun) -> bool:
-    """Say whether a gate that is running will end this eval run. One query."""
-    return running_gates(eval_run).exists()
+def gates_of(eval_run: EvalRun) -> QuerySet[Gate]:
+    """Return the gate that this eval run is part of, if it is; while it runs it ends the run."""
+    return Gate.objects.filter(Q(candidate_run=eval_run) | Q(baseline_run=eval_run))
 
 
 def running_gates(eval_run: EvalRun) -> QuerySet[Gate]:
     """Return the gate that is running on this eval run, if one is."""
-    of_it = Q(candidate_run=eval_run) | Q(baseline_run=eval_run)
-    return Gate.objects.filter(of_it, status=Gate.Status.RUNNING)
+    return gates_of(eval_run).filter(status=Gate.Status.RUNNING)
 
 
 def _settle(pk: int) -> int:
@@ -117,7 +116,7 @@ def _settle_batch(pk: int) -> int:
         for result in results:
             _judge(result)
         EvalResult.objects.bulk_update(results, _JUDGED, batch_size=BATCH)
-        if not pending.exists() and not has_running_gate(eval_run):
+        if not pending.exists() and not running_gates(eval_run).exists():
             _complete(eval_run)
     return len(results)
 

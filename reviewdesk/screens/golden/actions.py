@@ -11,14 +11,13 @@ from agents.models import Version
 from reviewdesk.people.access import DeskRequest, project_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.golden.forms import ReasonForm, RunForm
-from reviewdesk.screens.golden.progress import read_progress
+from reviewdesk.screens.golden.run_views import run_context
 from reviewdesk.screens.golden.views import (
     agents_of,
     board_context,
     eval_run_for,
     golden_test_for,
     panel_context,
-    permissions,
 )
 from reviewdesk.screens.pages import go_to, render_page
 
@@ -56,13 +55,7 @@ def cancel_eval_run(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     try:
         runner.cancel_eval_run(eval_run=eval_run, by=request.user)
     except GoldenError as error:
-        context = {
-            "eval_run": eval_run,
-            "agent": eval_run.agent,
-            "progress": read_progress(eval_run),
-            "problem": str(error),
-            **permissions(request),
-        }
+        context = run_context(request, eval_run) | {"problem": str(error)}
         return render_page(request, "golden/run.html", context, partial="run", status=409)
     return go_to(request, reverse("golden:run", args=[slug, pk]))
 

@@ -179,7 +179,8 @@ def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
     if status is EvalRun.Status.RUNNING:
         return Sentence("accent", "player-play", f"{name} is being tested.", f"{so_far} so far")
     if status is EvalRun.Status.PASSED:
-        return Sentence("good", "circle-check", f"{name} passed all {counts.num_passed} tests.")
+        all_of_them = f"all {num} tests" if (num := counts.num_passed) != 1 else "its one test"
+        return Sentence("good", "circle-check", f"{name} passed {all_of_them}.")
     if status is EvalRun.Status.VOID:
         why = eval_run.ended_because or "A test was edited while it ran."
         return Sentence("none", "ban", f"Void: {why[:1].lower()}{why[1:]}", so_far)

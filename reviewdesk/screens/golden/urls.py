@@ -8,6 +8,7 @@ from reviewdesk.screens.golden import (
     gate_views,
     policy_views,
     promote_views,
+    run_views,
     views,
 )
 
@@ -15,8 +16,11 @@ app_name = "golden"
 urlpatterns = [
     path("", views.index, name="index"),
     path("start/", actions.start_eval_run, name="start"),
-    path("runs/<int:pk>/", views.run_page, name="run"),
+    path("runs/", run_views.runs_page, name="runs"),
+    path("runs/<int:pk>/", run_views.run_page, name="run"),
     path("runs/<int:pk>/cancel/", actions.cancel_eval_run, name="cancel"),
+    path("compare/", run_views.compare_chosen, name="compare_chosen"),
+    path("compare/<int:before>/<int:now>/", run_views.compare_page, name="compare"),
     path("gates/", gate_views.gates_page, name="gates"),
     path("gates/new/", gate_views.new_gate, name="new_gate"),
     path("gates/start/", gate_views.start, name="start_gate"),

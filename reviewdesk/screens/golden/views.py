@@ -12,7 +12,7 @@ from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.golden.board import Board
 from reviewdesk.screens.golden.columns import Pick, choices_of
 from reviewdesk.screens.golden.panel import read_panel
-from reviewdesk.screens.golden.progress import read_progress, running_of
+from reviewdesk.screens.golden.progress import running_of
 from reviewdesk.screens.golden.reading import read_board
 from reviewdesk.screens.golden.sentence import aside_of, compare_sentence
 from reviewdesk.screens.golden.suites import KEYS, read_rail
@@ -57,19 +57,6 @@ def test_page(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     test = golden_test_for(request, slug, pk)
     context = panel_context(request, test)
     return render_page(request, "golden/index.html", context, partial="panel")
-
-
-@require_safe
-def run_page(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
-    """Show an eval run: how far it is, and its results test by test."""
-    eval_run = eval_run_for(request, slug, pk)
-    context = {
-        "eval_run": eval_run,
-        "agent": eval_run.agent,
-        "progress": read_progress(eval_run),
-        **permissions(request),
-    }
-    return render_page(request, "golden/run.html", context, partial="run")
 
 
 def golden_test_for(
