@@ -7,6 +7,7 @@ from agents.runtime.dead import end_as_dead, is_dead
 from agents.runtime.ending import end_run, park_run
 from agents.runtime.journal import Action
 from agents.tools.contract import ToolContract
+from agents.tools.executor import may_ask_real
 from agents.tools.stops import name_of, stop_for
 
 
@@ -28,10 +29,13 @@ def is_stopped(run: Run, contract: ToolContract | None) -> bool:
     """Park the run where a kill switch holds its next call (None: of the model); say if so.
 
     Call it in a transaction that began with the authority lock. A golden test's calls change
-    nothing but its own copy of the shop: only a stop of the model holds them.
+    nothing but its own copy of the shop: a stop of the model holds them, and one of a tool only
+    where the test lets that be asked outside.
     """
     if contract is not None and run.kind == Run.Kind.GOLDEN:
-        return False
+        stays_inside = contract.is_inside or not may_ask_real(run, contract)
+        if stays_inside:
+            return False
     switch = stop_for(run, contract)
     if switch is None:
         return False
