@@ -110,6 +110,11 @@ class CheckKind:
     forbids: bool
     description: str
 
+    @property
+    def summary(self) -> str:
+        """Return the first sentence of its description, for whoever chooses or fills it."""
+        return self.description.split("\n\n")[0].replace("\n", " ")
+
     def title(self, check: Check) -> tuple[str, ...]:
         """Return what the check demands, in words; names in code are `Code`."""
         parts: list[str] = []

@@ -17,25 +17,50 @@ from agents.golden.proposals import Proposal
 _KIND_NAME = re.compile(r"check-(\d{1,4})-kind")
 
 
+_CONTROLS = {
+    FieldKind.ARGUMENTS: "json",
+    FieldKind.SCHEMA: "json",
+    FieldKind.TOOLS: "lines",
+    FieldKind.LINES: "lines",
+    FieldKind.CONDITIONS: "lines",
+}
+_INPUT_MODES = {FieldKind.NUMBER: "numeric", FieldKind.DECIMAL: "decimal"}
+_CODE = frozenset({FieldKind.PATTERN, FieldKind.JSONPATH})
+
+
 @dataclass(frozen=True)
 class FieldBox:
-    """A field of a row as the form shows it."""
+    """A field of a row as the form shows it.
+
+    Attributes:
+        name: In the form.
+        value: As it was written.
+        problem: What is wrong with it, or empty.
+        options: Value and words, where it is chosen.
+        is_focused: Whether it takes the focus.
+    """
 
     field: Field
     name: str
     value: str
     problem: str
     options: tuple[tuple[str, str], ...] = ()
+    is_focused: bool = False
 
     @property
     def control(self) -> str:
-        """Return which control it takes: select, lines, json, number or text."""
-        controls = {
-            FieldKind.ARGUMENTS: "json",
-            FieldKind.TOOLS: "lines",
-            FieldKind.NUMBER: "number",
-        }
-        return "select" if self.options else controls.get(self.field.kind, "text")
+        """Return which control it takes: select, lines, json or text."""
+        return "select" if self.options else _CONTROLS.get(self.field.kind, "text")
+
+    @property
+    def input_mode(self) -> str:
+        """Return which keyboard a phone shows for it, or nothing."""
+        return _INPUT_MODES.get(self.field.kind, "")
+
+    @property
+    def is_code(self) -> bool:
+        """Say whether it is written in signs rather than words."""
+        return self.field.kind in _CODE
 
     @property
     def num_lines(self) -> int:
@@ -65,21 +90,46 @@ class CheckRow:
 
     @property
     def boxes(self) -> list[FieldBox]:
-        """Return the row's fields."""
-        return [
-            FieldBox(
-                field=each,
-                name=f"check-{self.index}-{each.name}",
-                value=self.texts.get(each.name, ""),
-                problem=self.problems.get(each.name, ""),
-                options=self._options(each),
-            )
-            for each in self.kind.fields
-        ]
+        """Return the row's fields, without those that are folded away."""
+        fields = [each for each in self.kind.fields if not each.is_more]
+        return [self._box(each, self.is_new and each is fields[0]) for each in fields]
+
+    @property
+    def more(self) -> list[FieldBox]:
+        """Return the fields that are folded away until they are used."""
+        return [self._box(each) for each in self.kind.fields if each.is_more]
+
+    @property
+    def is_more_open(self) -> bool:
+        """Say whether one of those says something."""
+        return any(box.value or box.problem for box in self.more)
+
+    @property
+    def about(self) -> str:
+        """Return why it is proposed, or what its kind looks for."""
+        return self.why or self.kind.summary
+
+    @property
+    def other_problems(self) -> list[str]:
+        """Return what is wrong with none of its fields."""
+        names = {each.name for each in self.kind.fields}
+        return [problem for name, problem in self.problems.items() if name not in names]
+
+    def _box(self, each: Field, is_focused: bool = False) -> FieldBox:
+        return FieldBox(
+            field=each,
+            name=f"check-{self.index}-{each.name}",
+            value=self.texts.get(each.name, ""),
+            problem=self.problems.get(each.name, ""),
+            options=self._options(each),
+            is_focused=is_focused,
+        )
 
     def _options(self, each: Field) -> tuple[tuple[str, str], ...]:
         if each.kind is FieldKind.FLAG:
             return (("yes", "yes"), ("no", "no"))
+        if each.kind is FieldKind.CHOICE:
+            return each.choices
         names = {FieldKind.TOOL: self.tools, FieldKind.RECORD: RECORD_KINDS}.get(each.kind, ())
         return tuple((name, name) for name in names)
 
