@@ -18,6 +18,8 @@ from agents.runtime.claim import claim_due_run
 from agents.runtime.start import request_cancel
 from agents.tools.autonomy import database_now
 from agents.tools.registry import contract_for
+from reviewdesk.kpis.measure import measure_weeks
+from reviewdesk.kpis.period import Period
 from reviewdesk.screens.approvals.rules import read_planted, readings_of
 from reviewdesk.screens.approvals.settled import read_today
 from reviewdesk.screens.autonomy.evidence import decisions_of
@@ -197,6 +199,51 @@ def test_planted_call_looks_like_any_other_until_it_is_decided() -> None:
     assert approval.canary_why not in client.get(url).text
 
 
+@pytest.mark.parametrize("query", ["", "golden:too", "-is:golden", "is:live", "golden:too is:live"])
+def test_session_of_a_planted_call_is_in_the_list_until_it_is_decided(query: str) -> None:
+    approval = plant()
+    client = client_as("support", approval.run.project)
+    url = f"/p/{approval.run.project.slug}/sessions/"
+    page = client.get(url, {"q": query}).text
+    assert str(approval.run_id) in page
+    assert "golden test" not in page.split("<tbody")[1].lower()
+    reject_call(approval=approval, by=make_user(), message="Wrong.")
+    assert str(approval.run_id) not in client.get(url, {"q": query}).text
+
+
+@pytest.mark.parametrize("query", ["golden:only", "is:golden"])
+def test_planted_call_that_waits_is_no_golden_test(query: str) -> None:
+    approval = plant()
+    client = client_as("support", approval.run.project)
+    page = client.get(f"/p/{approval.run.project.slug}/sessions/", {"q": query}).text
+    assert str(approval.run_id) not in page
+
+
+def test_planted_call_that_waits_changes_no_measure() -> None:
+    agent = make_planting_agent()
+    period = Period(timezone.now().date())
+    before = measure_weeks(project=agent.project, period=period)
+    plant(agent)
+    assert measure_weeks(project=agent.project, period=period) == before
+
+
+def test_export_tells_of_a_planted_call_only_when_it_is_decided() -> None:
+    approval = plant()
+    client = client_as("admin", approval.run.project)
+    url = f"/p/{approval.run.project.slug}/sessions/export/"
+
+    def exported(form: str) -> str:
+        data = {"ids": [str(approval.run_id)], "format": form}
+        return client.post(url, data).getvalue().decode()
+
+    for form in ("jsonl", "otlp", "csv"):
+        assert str(approval.run.session.title) in exported(form)
+        assert "planted" not in exported(form)
+    assert '"is_golden": false' in exported("jsonl")
+    reject_call(approval=approval, by=make_user(), message="Wrong.")
+    assert '"planted": true' in exported("jsonl")
+
+
 def test_api_tells_of_a_planted_call_only_when_it_is_decided() -> None:
     approval = plant()
     api = Api(approval.run.project)
@@ -218,6 +265,7 @@ def test_it_is_told_at_once_that_a_call_was_planted(action: str, word: str) -> N
     page = client.post(f"{base}{action}/", data, headers=HTMX)
     assert "planted to see whether people still read" in page.text
     assert f"it was {word}" in page.text
+    assert "was planted, so" in page["HX-Trigger"]
     plain = client.get(base)
     assert f"it was {word}" in plain.text
 

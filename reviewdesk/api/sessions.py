@@ -18,6 +18,7 @@ from reviewdesk.span_json import span_json
 from traces import search
 from traces.ingest.moving import moved_to
 from traces.models import Session, Span
+from traces.planted import metadata_told
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -60,16 +61,10 @@ def get_session(request: ApiRequest, pk: uuid.UUID) -> JsonResponse:
     return JsonResponse(
         {
             **session_json(request, session),
-            "metadata": _metadata(session),
+            "metadata": metadata_told(session),
             "spans": [span_json(span) for span in spans],
         }
     )
-
-
-def _metadata(session: Session) -> dict[str, Any]:
-    """Return what else is known; that a call is planted is told once somebody has decided it."""
-    is_open = session.status in {Session.Status.RUNNING, Session.Status.WAITING}
-    return {} if is_open and "planted" in session.metadata else session.metadata
 
 
 def _moved(session_id: uuid.UUID) -> JsonResponse:

@@ -88,7 +88,8 @@ def _failed(session: Session) -> SafeString | str:
 
 
 def _golden(session: Session) -> SafeString | str:
-    if not session.is_golden:
+    # A golden test's run waits for nobody; what waits is planted, and that must not be told.
+    if not session.is_golden or session.status == Session.Status.WAITING:
         return ""
     icon = desk.icon("test-pipe", "s", "golden test")
     return format_html('<span class="faint" title="Run of a golden test">{}</span> ', icon)

@@ -14,6 +14,7 @@ from django.db.models.functions import Cast
 from traces.export.reading import Emitters, Found, read_whole
 from traces.export.sight import EVERYTHING, Sight
 from traces.models import Label, LabelSet, Score, Session, Span
+from traces.planted import is_secret, metadata_told
 from traces.rows import SPAN_COLUMN_NAMES
 
 FORMAT = "reviewdesk/1"
@@ -86,7 +87,7 @@ def _line(found: Found, emitters: Emitters, sight: Sight) -> Iterator[str]:
     columns = _SESSION if sight.has_masked else tuple(name for name in _SESSION if name != "masked")
     head = {
         "format": FORMAT,
-        "session": {"id": str(found.session.pk), **_columns(found.session, columns)},
+        "session": {"id": str(found.session.pk), **_session(found.session, columns, sight)},
         "labels": [_label(label) for label in sight.labels_of(found.labels)],
         "scores": [_score(score) for score in found.scores],
     }
@@ -95,6 +96,13 @@ def _line(found: Found, emitters: Emitters, sight: Sight) -> Iterator[str]:
     for index, row in enumerate(found.spans):
         yield (", " if index else "") + _span(row, emitters, told, sight)
     yield "]}\n"
+
+
+def _session(session: Session, columns: tuple[str, ...], sight: Sight) -> dict[str, Any]:
+    told = _columns(session, columns)
+    if not sight.has_planted and is_secret(session):
+        told |= {"is_golden": False, "metadata": metadata_told(session)}
+    return told
 
 
 def _span(row: tuple[Any, ...], emitters: Emitters, told: set[int], sight: Sight) -> str:

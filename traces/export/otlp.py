@@ -19,6 +19,7 @@ from traces.export.sight import EVERYTHING, Sight
 from traces.ingest.dialects.own import KIND, PREFIX, SCOPE, WRITTEN
 from traces.ingest.dialects.own_messages import message_of, messages_of, with_parts
 from traces.models import Session, Span
+from traces.planted import metadata_told
 from traces.rows import SPAN_COLUMN_NAMES
 
 _WINDOW = 100
@@ -66,7 +67,7 @@ def _windows(found: Found, sight: Sight) -> Iterator[list[Row]]:
             if not sight.has_masked:
                 row["masked"] = None
             row["scores"] = scores.take(row, is_last=row is rows[-1] and not following)
-            row["about"] = _about(found.session) if is_first else None
+            row["about"] = _about(found.session, sight) if is_first else None
             is_first = False
         yield rows
         window = following
@@ -234,9 +235,10 @@ def _has_only(value: Any, name: str) -> bool:
     return isinstance(value, dict) and list(value) == [name]
 
 
-def _about(session: Session) -> Json:
+def _about(session: Session, sight: Sight) -> Json:
     names = ("customer", "agent_name", "version_name", "title", "metadata")
-    return {name: getattr(session, name) for name in names}
+    told = {name: getattr(session, name) for name in names}
+    return told if sight.has_planted else {**told, "metadata": metadata_told(session)}
 
 
 def _id(span_id: str) -> str:

@@ -18,6 +18,7 @@ from django.db.models.lookups import (
 )
 
 from traces.models import Project, QueueItem, Session
+from traces.planted import PLANTED, waits_secretly
 from traces.redaction import masker_for
 from traces.search.language import Query, Term, Word
 from traces.search.matching import ENDED, LOOKUPS, like, regex_of
@@ -51,13 +52,14 @@ def apply(
 ) -> QuerySet[Session]:
     """Return the sessions that meet the filter, in no order.
 
-    Golden tests' runs are left out unless a term asks for them, planted requests always. `now` is
-    what `age` counts from.
+    Golden tests' runs are left out unless a term asks for them. So are planted requests, except for
+    those that wait, which are ordinary sessions meanwhile. `now` is what `age` counts from.
     """
+    secret = Q(waits_secretly(project))
     if _asks_for_golden(query):
-        sessions = sessions.exclude(metadata__has_key="planted")
+        sessions = sessions.filter(secret | ~Q(metadata__has_key=PLANTED))
     else:
-        sessions = sessions.filter(is_golden=False)
+        sessions = sessions.filter(Q(is_golden=False) | secret)
     for term in query.terms:
         condition = _condition(term, project, now)
         sessions = sessions.filter(~condition if term.is_negated else condition)
@@ -195,7 +197,7 @@ def _has(term: Term, value: str, project: Project, now: datetime) -> Q:
 def _is(term: Term, value: str, project: Project, now: datetime) -> Q:
     match value:
         case "golden":
-            return Q(is_golden=True)
+            return _of_golden_tests(project)
         case "labelled":
             return labelled()
         case "unlabelled":
@@ -206,7 +208,11 @@ def _is(term: Term, value: str, project: Project, now: datetime) -> Q:
 
 
 def _golden(term: Term, value: str, project: Project, now: datetime) -> Q:
-    return Q(is_golden=True) if value == "only" else Q(is_golden__in=(True, False))
+    return _of_golden_tests(project) if value == "only" else Q(is_golden__in=(True, False))
+
+
+def _of_golden_tests(project: Project) -> Q:
+    return Q(is_golden=True) & ~Q(waits_secretly(project))
 
 
 def _masked(term: Term, value: str, project: Project, now: datetime) -> Q:

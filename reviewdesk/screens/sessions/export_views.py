@@ -35,4 +35,5 @@ def _sight(request: DeskRequest) -> Sight:
     return Sight(
         blind_id=request.user.pk if may(request, Permission.LABEL) else None,
         has_masked=may(request, Permission.SEE_MASKED),
+        has_planted=False,
     )
