@@ -68,12 +68,12 @@ def change_schedule(*, schedule: Schedule, plan: Plan, by: AbstractBaseUser) -> 
     """Change what a schedule does; its next time is computed anew from now.
 
     Raises:
-        ScheduleError: The name is taken, or the version is another agent's.
+        ScheduleError: The name is taken, the version is another agent's, or it is archived.
         RunError: The input has not the form of a run's.
     """
     columns = _columns(plan)
     with _recorded(by, "change schedule", plan.name):
-        row = Schedule.objects.select_for_update(of=("self",)).get(pk=schedule.pk)
+        row = _kept(schedule)
         for name, value in columns.items():
             setattr(row, name, value)
         row.next_at = next_time(plan.times, after=database_now()) if row.is_on else None
@@ -86,11 +86,11 @@ def turn_schedule(*, schedule: Schedule, is_on: bool, by: AbstractBaseUser) -> S
     """Turn it on or off. What went by while it was off is not made up for.
 
     Raises:
-        ScheduleError: It is so already.
+        ScheduleError: It is so already, or archived.
     """
     action = "turn schedule on" if is_on else "turn schedule off"
     with _recorded(by, action, schedule.name):
-        row = Schedule.objects.select_for_update(of=("self",)).get(pk=schedule.pk)
+        row = _kept(schedule)
         if row.is_on == is_on:
             raise ScheduleError(f"{row.name} is {'on' if is_on else 'off'} already.")
         row.is_on = is_on
@@ -99,13 +99,30 @@ def turn_schedule(*, schedule: Schedule, is_on: bool, by: AbstractBaseUser) -> S
     return row
 
 
+def archive_schedule(*, schedule: Schedule, by: AbstractBaseUser) -> Schedule:
+    """End a schedule for good: it starts nothing any more, and its name is free again.
+
+    Its runs stay, those in progress too.
+
+    Raises:
+        ScheduleError: It is archived already.
+    """
+    with _recorded(by, "archive schedule", schedule.name):
+        row = _kept(schedule)
+        row.archived_at, row.is_on, row.next_at = database_now(), False, None
+        row.save(update_fields=["archived_at", "is_on", "next_at"])
+    return row
+
+
 def run_schedule_now(*, schedule: Schedule, by: AbstractBaseUser) -> Run:
     """Start its run once now; its times stay as they are.
 
     Raises:
         RunError: The agent has no live version.
+        ScheduleError: It is archived.
     """
     with transaction.atomic():
+        _kept(schedule)
         return _start(schedule, by=by)
 
 
@@ -130,6 +147,20 @@ def start_due_schedules() -> int:
                 return number
             _fire(row, now)
     return MAX_PER_SWEEP
+
+
+def _kept(schedule: Schedule) -> Schedule:
+    """Return the schedule's row, locked.
+
+    Raises:
+        ScheduleError: It is archived.
+    """
+    row = Schedule.objects.select_for_update(of=("self",)).get(pk=schedule.pk)
+    if row.archived_at is not None:
+        raise ScheduleError(
+            f"{row.name} was archived on {row.archived_at:%d %b %Y, %H:%M} UTC; make a new one."
+        )
+    return row
 
 
 def _fire(row: Schedule, now: datetime) -> None:

@@ -16,7 +16,15 @@ INCIDENT_BEFORE = {
     "ceiling_before": "ceiling",
     "owner_before": "owner__name",
 }
-SCHEDULE_VALUES = ("name", "cron", "every_seconds", "time_zone", "is_on", "agent__name")
+SCHEDULE_VALUES = (
+    "name",
+    "cron",
+    "every_seconds",
+    "time_zone",
+    "is_on",
+    "archived_at",
+    "agent__name",
+)
 SCHEDULE_BEFORE = {
     "on_before": "is_on",
     "cron_before": "cron",
@@ -49,12 +57,14 @@ def incident_line(row: Row, project: Project) -> Line:
 
 
 def schedule_line(row: Row, project: Project) -> Line:
-    """Tell of a schedule that was made, changed, or turned on or off."""
+    """Tell of a schedule that was made, changed, turned on or off, or archived."""
     subject = f"{row['name']} of {row['agent__name']}"
     url = reverse("settings:schedule", args=[project.slug, row["obj_id"]])
     after = _times(row["cron"], row["every_seconds"], row["time_zone"])
     if row["label"] == "insert":
         return Line(subject, "schedule made", "", after, url)
+    if row["archived_at"] is not None:
+        return Line(subject, "schedule archived", "", "", url)
     if row["is_on"] != row["on_before"]:
         return Line(subject, f"schedule turned {'on' if row['is_on'] else 'off'}", "", "", url)
     before = _times(row["cron_before"], row["seconds_before"], row["zone_before"])

@@ -3,7 +3,8 @@
 import pytest
 
 from agents.models import Run, Schedule
-from agents.schedules import make_schedule
+from agents.schedules import archive_schedule, make_schedule, start_due_schedules
+from reviewdesk.audit import read_trail
 from reviewdesk.people.roles import Role
 from tests.factories import client_as, make_agent, make_project, make_user, sign_in
 from tests.test_schedules import cron, make_due, plan_of
@@ -232,3 +233,49 @@ def test_schedule_of_another_project_is_not_found():
         url = schedules_of(project, f"{schedule.pk}/{action}")
         answer = client.post(url, FORM) if action else client.get(url)
         assert answer.status_code == 404
+
+
+def test_archived_schedule_leaves_the_list_and_starts_nothing():
+    schedule = make_due(name="Morning round")
+    client = client_as(Role.ENGINEER, schedule.project)
+    answer = client.post(at(schedule, "archive/"))
+    assert answer["Location"] == schedules_of(schedule.project)
+    page = text_of(client.get(schedules_of(schedule.project)))
+    assert "Nothing starts by the clock yet" in page
+    assert start_due_schedules() == 0
+    page = text_of(client.get(at(schedule)))
+    assert "it starts nothing any more" in page
+    assert "Run now" not in page
+
+
+@pytest.mark.parametrize("action", ["archive/", "turn/", "run/", "change/"])
+def test_archived_schedule_stays_as_it_is(action):
+    schedule = make_one()
+    archive_schedule(schedule=schedule, by=make_user())
+    client = client_as(Role.ENGINEER, schedule.project)
+    data = {**FORM, "agent": schedule.agent_id, "is_on": "1"}
+    answer = client.post(at(schedule, action), data, follow=True)
+    assert "was archived on" in text_of(answer)
+    assert not Run.objects.exists()
+    assert not Schedule.objects.get().is_on
+
+
+def test_name_of_an_archived_schedule_is_free_and_the_trail_names_it():
+    schedule = make_one(name="Morning round")
+    lead = make_user(Role.LEAD, schedule.project, name="Lea Lead")
+    archive_schedule(schedule=schedule, by=lead)
+    make_one(agent=schedule.agent, name="Morning round")
+    (entry, *_) = [
+        each
+        for each in read_trail(project=schedule.project, kinds=["schedules"]).entries
+        if each.who == lead
+    ]
+    assert entry.line.did == "schedule archived"
+
+
+def test_only_who_may_schedule_archives():
+    schedule = make_one()
+    assert (
+        client_as(Role.VIEWER, schedule.project).post(at(schedule, "archive/")).status_code == 403
+    )
+    assert client_as(Role.LEAD, schedule.project).get(at(schedule, "archive/")).status_code == 405

@@ -81,7 +81,7 @@ def state_of(agent: Agent) -> dict[str, Any]:
         "incidents": list(
             Incident.objects.filter(agent=agent, status=Incident.Status.OPEN).order_by("-number")
         ),
-        "schedules": list(Schedule.objects.filter(agent=agent).order_by("name")),
+        "schedules": list(Schedule.objects.filter(agent=agent, archived_at=None).order_by("name")),
         "warnings": [
             warning
             for warning in warnings_today(agent.project)

@@ -47,7 +47,8 @@ class Coming:
 def schedules(request: DeskRequest, slug: str) -> HttpResponse:
     """List the schedules, those that are on first."""
     project = project_for(request, slug)
-    found = Schedule.objects.filter(project=project).select_related("agent", "version")
+    kept = Schedule.objects.filter(project=project, archived_at=None)
+    found = kept.select_related("agent", "version")
     rows = [Row(each, _words(each)) for each in found.order_by("-is_on", "name")[:500]]
     context = {"rows": rows, **_context(request, project)}
     return render_page(request, LIST, context, partial="settings")
@@ -113,6 +114,9 @@ def change_schedule(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     try:
         domain.change_schedule(schedule=found, plan=form.plan(), by=request.user)
     except AgentsError as error:
+        if found.archived_at is not None:
+            messages.error(request, str(error))
+            return go_to(request, reverse("settings:schedule", args=[slug, pk]))
         form.add_error("name" if isinstance(error, ScheduleError) else "message", str(error))
         return _editor(request, project, form, found, status=422)
     messages.success(request, "Saved: its times are counted from now.")
@@ -132,6 +136,20 @@ def turn_schedule(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     else:
         what = "is on" if is_on else "is off; what it misses is not made up for"
         messages.success(request, f"{found.name} {what}.")
+    return go_to(request, reverse("settings:schedules", args=[slug]))
+
+
+@require_POST
+def archive_schedule(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """End a schedule for good."""
+    project = project_for(request, slug, Permission.SCHEDULE_RUNS)
+    found = _schedule(project, pk)
+    try:
+        domain.archive_schedule(schedule=found, by=request.user)
+    except ScheduleError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{found.name} is archived: it starts nothing any more.")
     return go_to(request, reverse("settings:schedules", args=[slug]))
 
 

@@ -66,6 +66,7 @@ urlpatterns = [
     path("schedules/<int:pk>/", schedules.schedule, name="schedule"),
     path("schedules/<int:pk>/change/", schedules.change_schedule, name="change_schedule"),
     path("schedules/<int:pk>/turn/", schedules.turn_schedule, name="turn_schedule"),
+    path("schedules/<int:pk>/archive/", schedules.archive_schedule, name="archive_schedule"),
     path("schedules/<int:pk>/run/", schedules.run_schedule_now, name="run_schedule_now"),
     path("notifications/", notifications.notifications, name="notifications"),
     path("notifications/choose-mail/", notifications.choose_mail, name="choose_mail"),
