@@ -158,8 +158,8 @@ def test_edits_and_undone_calls_over_their_limits_are_gaps() -> None:
     tool = make_tool()
     judged(tool, approved=17, edited=3, kept=19, undone=1)
     gaps = " ".join(found(tool).gaps)
-    assert "3 of 20 calls were edited (15.0%); 10% at most." in gaps
-    assert "1 of 20 calls made with undo were undone (5.0%); 2% at most." in gaps
+    assert "3 of 20 calls were edited (15.0 %); 10 % at most." in gaps
+    assert "1 of 20 calls made with undo were undone (5.0 %); 2 % at most." in gaps
 
 
 @pytest.mark.django_db

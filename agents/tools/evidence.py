@@ -339,10 +339,11 @@ def _gaps(
 ) -> list[str]:
     gaps = []
     if target is not None and needs:
-        bound = f"{interval[0]:.1%}" if interval else "not known yet"
+        bound = f"{100 * interval[0]:.1f} %" if interval else "not known yet"
         gaps.append(
             f"{counts.unedited} of {counts.n} calls were right as proposed: the lower bound is "
-            f"{bound}, the target {target:.0%} over at least {MIN_CALLS} calls. Needs {needs} more."
+            f"{bound}, the target {100 * target:.0f} % over at least {MIN_CALLS} calls. "
+            f"Needs {needs} more."
         )
     gaps += _rate_gaps(counts)
     if num_critical:
@@ -359,13 +360,13 @@ def _rate_gaps(counts: Counts) -> list[str]:
     if num_asked and counts.edited / num_asked > MAX_EDIT_RATE:
         gaps.append(
             f"{counts.edited} of {num_asked} calls were edited "
-            f"({counts.edited / num_asked:.1%}); {MAX_EDIT_RATE:.0%} at most."
+            f"({100 * counts.edited / num_asked:.1f} %); {100 * MAX_EDIT_RATE:.0f} % at most."
         )
     num_made = counts.kept + counts.undone
     if num_made and counts.undone / num_made > MAX_UNDO_RATE:
         gaps.append(
             f"{counts.undone} of {num_made} calls made with undo were undone "
-            f"({counts.undone / num_made:.1%}); {MAX_UNDO_RATE:.0%} at most."
+            f"({100 * counts.undone / num_made:.1f} %); {100 * MAX_UNDO_RATE:.0f} % at most."
         )
     return gaps
 
