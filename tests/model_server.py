@@ -56,14 +56,12 @@ class ModelServer:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that went away in the middle."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
-
-
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
 
 
 @contextmanager
@@ -77,7 +75,12 @@ def model_server(
 
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
-            request = json.loads(self.rfile.read(length))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # Its sender died in the middle of the request.
+                self.close_connection = True
+                return
+            request = json.loads(body)
             time.sleep(state.delay_seconds)
             taken = state.take(request)
             reply = taken if isinstance(taken, Reply) else Reply(taken)

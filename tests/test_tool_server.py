@@ -1,10 +1,14 @@
 """The till of the tests keeps what it says of its endpoints."""
 
+import socket
+import struct
+import time
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
+from tests.model_server import model_server
 from tests.tool_server import tool_server
 
 PAYMENT = {"run": "r", "number": 1, "amount": 5.0}
@@ -48,3 +52,22 @@ def test_fails_as_often_as_told(tmp_path: Path) -> None:
     assert [answer.status_code for answer in answers] == [503, 503, 200]
     assert answers[0].headers["retry-after"] == "1"
     assert [effect.key for effect in till.effects()] == ["lamp"]
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_client_that_dies_in_the_middle_prints_nothing(
+    tmp_path: Path, is_reset: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tool_server(tmp_path / "till.db") as till, model_server("Hello.") as model:
+        for url in (till.base_url, model.base_url):
+            client = socket.create_connection(("127.0.0.1", httpx.URL(url).port or 0))
+            if is_reset:
+                # Closed with a reset, as by a kernel whose process was killed.
+                linger = struct.pack("ii", 1, 0)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            client.sendall(b"POST /v1/keyed HTTP/1.1\r\ncontent-length: 900\r\n\r\n{")
+            time.sleep(0.05)
+            client.close()
+        time.sleep(0.1)
+        assert (model.requests, till.requests()) == ([], [])
+    assert capsys.readouterr().err == ""
