@@ -76,7 +76,7 @@ def edit_test(
     about = checked_about(title=title, severity=severity, tags=tags, reason=reason)
     about |= checked_standing(changes)
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="edit test"):
-        row = _active(test)
+        row = lock_active(test)
         tools = tools_of(row)
         content = {
             **content_of(row),
@@ -85,16 +85,36 @@ def edit_test(
             **checked_parts(changes, tools),
         }
         check_together(content)
-        digest = hash_of(content)
-        is_other = digest != row.content_hash
-        if is_other:
-            content |= {"content_hash": digest, "number": current_version(row).number + 1}
-        for name, value in {**about, **content}.items():
-            setattr(row, name, value)
-        row.save(update_fields=[*about, *content, "updated_at"])
-        if is_other:
-            record_version(test=row, by=by)
-            void_running(test=row, by=by)
+        write_changes(row=row, about=about, content=content, by=by)
+    return row
+
+
+def write_changes(
+    *, row: GoldenTest, about: dict[str, Any], content: dict[str, Any], by: AbstractBaseUser
+) -> None:
+    """Write checked fields and the whole content to a locked row, in the caller's transaction."""
+    digest = hash_of(content)
+    is_other = digest != row.content_hash
+    values = {**about, **content}
+    if is_other:
+        values |= {"content_hash": digest, "number": current_version(row).number + 1}
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=[*values, "updated_at"])
+    if is_other:
+        record_version(test=row, by=by)
+        void_running(test=row, by=by)
+
+
+def lock_active(test: GoldenTest) -> GoldenTest:
+    """Return the test's row, locked until the transaction ends.
+
+    Raises:
+        GoldenError: It is archived.
+    """
+    row = GoldenTest.objects.select_for_update().get(pk=test.pk)
+    if row.archived_at is not None:
+        raise GoldenError(f"“{row.title}” is archived since {row.archived_at:%d %b %Y}.")
     return row
 
 
@@ -129,7 +149,7 @@ def archive_test(
     """
     reason = checked_reason(reason, "Say why the test is archived")
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action=action):
-        row = _active(test)
+        row = lock_active(test)
         row.archived_at = database_now()
         row.save(update_fields=["archived_at", "updated_at"])
     return row
@@ -187,10 +207,3 @@ def archived_because(test: GoldenTest) -> str:
     )
     reason = events.order_by("-pgh_id").values_list("pgh_context__metadata__reason", flat=True)
     return str(reason.first() or "")
-
-
-def _active(test: GoldenTest) -> GoldenTest:
-    row = GoldenTest.objects.select_for_update().get(pk=test.pk)
-    if row.archived_at is not None:
-        raise GoldenError(f"“{row.title}” is archived since {row.archived_at:%d %b %Y}.")
-    return row
