@@ -3,11 +3,12 @@
 Pure: what follows is decided by the recorded steps alone, never by asking the model again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.config import canonical_json
+from agents.golden.customer import next_line
 from agents.models import Run, Step
 from agents.tools.contract import NOT_MADE
 
@@ -49,22 +50,45 @@ class TellCustomer:
 
 
 @dataclass(frozen=True)
+class AskCustomer:
+    """The agent has answered; a model that plays the customer says what comes next.
+
+    Attributes:
+        step: One that was started and never ended, or None.
+    """
+
+    index: int
+    step: Step | None
+    model: str
+    goal: str
+
+
+@dataclass(frozen=True)
 class Finish:
     """Nothing is left to do."""
 
 
-Action = CallModel | CallTool | TellCustomer | Finish
+Action = CallModel | CallTool | TellCustomer | AskCustomer | Finish
 _SETTLED = frozenset({Step.Status.DONE, Step.Status.FAILED})
 _MADE_NOTHING = frozenset({"error", "undone", *NOT_MADE})
 
 
-def next_action(run_input: dict[str, Any], steps: Sequence[Step]) -> Action:
-    """Return what comes after `steps` (all of the run's, by index)."""
+def next_action(
+    run_input: dict[str, Any], steps: Sequence[Step], customer: Mapping[str, Any] | None = None
+) -> Action:
+    """Return what comes after `steps` (all of the run's, by index).
+
+    `customer` says who plays the customer of a golden test after the recorded turns (see
+    `GoldenTest`); None: nobody.
+    """
     turn = next((step for step in reversed(steps) if step.kind != Step.Kind.TOOL), None)
     if turn is None:
         return CallModel(0, None)
     if turn.kind == Step.Kind.CUSTOMER:
-        return CallModel(turn.index + 1, None)
+        if turn.status == Step.Status.STARTED:
+            return _ask_customer(customer or {}, turn.index, turn)
+        is_over = bool((turn.response or {}).get("is_over"))
+        return Finish() if is_over else CallModel(turn.index + 1, None)
     if turn.status == Step.Status.STARTED:
         return CallModel(turn.index, turn)
     calls = (turn.response or {}).get("tool_calls", [])
@@ -80,9 +104,11 @@ def next_action(run_input: dict[str, Any], steps: Sequence[Step]) -> Action:
     index = turn.index + len(calls) + 1
     if calls:
         return CallModel(index, None)
-    num_told = sum(step.kind == Step.Kind.CUSTOMER for step in steps)
+    told = [_words(step) for step in steps if step.kind == Step.Kind.CUSTOMER]
     turns = run_input.get("turns", [])
-    return TellCustomer(index, turns[num_told]) if num_told < len(turns) else Finish()
+    if len(told) < len(turns):
+        return TellCustomer(index, turns[len(told)])
+    return _played(customer or {}, index, told[len(turns) :], _words(turn))
 
 
 def messages_of(
@@ -96,7 +122,7 @@ def messages_of(
     ]
     for step in steps:
         response = step.response or {}
-        if step.kind == Step.Kind.CUSTOMER:
+        if step.kind == Step.Kind.CUSTOMER and "content" in response:
             messages.append({"role": "user", "content": response["content"]})
         elif step.kind == Step.Kind.TOOL and step.status in _SETTLED:
             messages.append(
@@ -133,6 +159,23 @@ def is_handed_over(run: Run, steps: Sequence[Step], handover_tools: set[str]) ->
         and not _MADE_NOTHING & set(step.response or {})
         for step in steps
     )
+
+
+def _played(customer: Mapping[str, Any], index: int, said: list[str], answer: str) -> Action:
+    if customer.get("kind") == "scripted":
+        words = next_line(customer["lines"], said, answer)
+        return Finish() if words is None else TellCustomer(index, words)
+    if customer.get("kind") == "simulated" and len(said) < customer["max_turns"]:
+        return _ask_customer(customer, index, None)
+    return Finish()
+
+
+def _ask_customer(customer: Mapping[str, Any], index: int, step: Step | None) -> AskCustomer:
+    return AskCustomer(index, step, customer.get("model", ""), customer.get("goal", ""))
+
+
+def _words(step: Step) -> str:
+    return str((step.response or {}).get("content") or "")
 
 
 def _tool_action(index: int, step: Step | None, call: dict[str, Any]) -> CallTool:
