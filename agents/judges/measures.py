@@ -4,6 +4,7 @@
 agreement alone hides that wherever most sessions pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -104,7 +105,12 @@ class Confusion:
 
     @property
     def kappa(self) -> Kappa | None:
-        """Return Cohen's kappa, or None (see `cohens_kappa`)."""
+        """Return Cohen's kappa; None too where people say one and the same of every session.
+
+        Whatever the judge says then, kappa is zero, and says nothing of the judge.
+        """
+        if not self.tpr.n or not self.tnr.n:
+            return None
         rows = [[self.true_pass, self.false_fail], [self.false_pass, self.true_fail]]
         return cohens_kappa(rows)
 
@@ -123,7 +129,7 @@ class Confusion:
         return self.p_of_no_information < _NO_INFORMATION
 
 
-def confusion_of(pairs: "list[tuple[bool, bool]]") -> Confusion:
+def confusion_of(pairs: Sequence[tuple[bool, bool]]) -> Confusion:
     """Count pairs of (people pass, judge passes)."""
     return Confusion(
         true_pass=pairs.count((True, True)),

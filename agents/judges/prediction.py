@@ -97,11 +97,11 @@ def _reason_to_refuse(labelled: Sequence[tuple[bool, bool]], unlabelled: Sequenc
             f"Of the labelled sessions {fewest} are of the rarer kind; it takes {FEWEST_OF_EACH} "
             "that pass and as many that fail."
         )
-    table = confusion_of(list(labelled))
+    table = confusion_of(labelled)
     if not table.is_informative:
         return (
             "The judge carries no information here: what it says does not depend on what people "
-            f"say (Fisher's exact test, p = {table.p_of_no_information:.2f}). Its verdicts would "
+            f"say (Fisher's exact test, p = {table.p_of_no_information:.3f}). Its verdicts would "
             "add nothing but the look of precision."
         )
     if len(unlabelled) < FEWEST_LABELS:

@@ -88,7 +88,7 @@ def relabel(request: DeskRequest, slug: str, judge: str, number: int) -> HttpRes
     """Put the disagreements into a queue, and open its first session to be labelled again."""
     found = judge_for(request, slug, judge, Permission.LABEL)
     page = page_for(request, found, number)
-    ids = [case.session_id for case in page.cases]
+    ids = [each.case.session_id for each in page.differing]
     if not ids:
         return _problem(request, page.version, "The judge and people agree on every session.")
     name = f"{found.slug[: MAX_NAME - 20]} v{number} differs"

@@ -147,6 +147,9 @@ class NewJudgeForm(RubricForm):
             ("", "no question of theirs"),
             *((question.key, question.title) for question in few),
         ]
+        if any(question.key == "outcome" for question in few):
+            self.fields["question"].initial = "outcome"
+            self.fields["passes"].initial = ["outcome:resolved"]
         self.fields["passes"].choices = [  # type: ignore[attr-defined]
             (f"{question.key}:{choice.key}", f"{question.title}: {choice.title}")
             for question in few

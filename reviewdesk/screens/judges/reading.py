@@ -90,11 +90,20 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """A case in which the judge says another thing than people, in words."""
+
+    case: Case
+    people_say: str
+    judge_says: str
+
+
+@dataclass(frozen=True)
 class JudgePage:
     """One version of a judge.
 
     Attributes:
-        cases: In which it says another thing than people.
+        differing: What it says otherwise than people: flattery first, then what is too strict.
         dimension: What the slices are cut by.
     """
 
@@ -108,6 +117,7 @@ class JudgePage:
     rate: CorrectedRate
     slices: tuple[SliceRow, ...]
     dimension: str
+    differing: tuple[Disagreement, ...]
     errors: Sequence[tuple[str, int]]
 
     @property
@@ -124,16 +134,6 @@ class JudgePage:
             Measure("TNR", "of what people fail, the judge fails", table.tnr, FLOOR),
             Measure("Agreement", "says the same as people, by chance too", table.agreement, None),
         )
-
-    @property
-    def cases(self) -> tuple[Case, ...]:
-        """Return the disagreements: flattery first, then what is too strict."""
-        return tuple(sorted(self.calibration.differing, key=lambda case: not case.passes))
-
-    @property
-    def verdict_titles(self) -> dict[str, str]:
-        """Return what each verdict is called."""
-        return {each["key"]: each.get("title") or each["key"] for each in self.version.verdicts}
 
     @property
     def is_newest(self) -> bool:
@@ -189,6 +189,7 @@ def read_judge(judge: Judge, number: int | None, dimension: str) -> JudgePage | 
         rate=_rate(chosen, calibration),
         slices=_slices(chosen, calibration, dimension, questions),
         dimension=dimension,
+        differing=_differing(chosen, calibration, questions),
         errors=_errors(chosen),
     )
 
@@ -210,6 +211,23 @@ def _slices(
             trust_in(version, calibration, name),
         )
         for name in names
+    )
+
+
+def _differing(
+    version: JudgeVersion, calibration: Calibration, questions: dict[str, Question]
+) -> tuple[Disagreement, ...]:
+    titles = {each["key"]: each.get("title") or each["key"] for each in version.verdicts}
+    question = questions.get(version.judge.question)
+    answers = {choice.key: choice.title for choice in question.choices} if question else {}
+    cases = sorted(calibration.differing, key=lambda case: not case.passes)
+    return tuple(
+        Disagreement(
+            case,
+            answers.get(case.human.answer, case.human.answer),
+            titles.get(case.verdict, case.verdict),
+        )
+        for case in cases
     )
 
 

@@ -33,10 +33,12 @@ def index(request: DeskRequest, slug: str) -> HttpResponse:
     is_archived = "archived" in request.GET
     rows = read_judges(project, is_archived=is_archived)
     num_archived = Judge.objects.filter(project=project, archived_at__isnull=False).count()
+    num_trusted = sum(row.trust.is_trusted for row in rows)
     context = {
         "project": project,
         "rows": rows,
-        "num_trusted": sum(row.trust.is_trusted for row in rows),
+        "num_trusted": num_trusted,
+        "num_advisory": len(rows) - num_trusted,
         "is_archived": is_archived,
         "num_archived": num_archived,
         **permissions(request),
@@ -83,7 +85,7 @@ def page_context(
     return {
         "project": judge.project,
         "page": page,
-        "differing": Paginator(page.cases, PAGE_SIZE).get_page(request.GET.get("page")),
+        "differing": Paginator(page.differing, PAGE_SIZE).get_page(request.GET.get("page")),
         "dimensions": DIMENSIONS,
         "before": before,
         "changes": word_diff(before.rubric, page.version.rubric) if before else (),
