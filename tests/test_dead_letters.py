@@ -59,7 +59,7 @@ def test_run_lost_six_times_within_a_minute_is_tried_again() -> None:
 
 
 def test_recoveries_count_only_until_a_step_is_done() -> None:
-    with model_server([LOOK], [LOOK], [LOOK], "Pending.") as server:
+    with model_server(*[[LOOK]] * MAX_RECOVERIES, "Pending.") as server:
         agent, version = make_shop_agent(server.base_url)
         run = start_run(agent=agent, version=version, run_input=INPUT)
         for _ in range(MAX_RECOVERIES + 1):

@@ -384,7 +384,7 @@ def _break_at_first_tool_step(
     execute: Any, sql: str, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     """End this connection right before a tool's step is written, as a crash of the server does."""
-    if sql.startswith('INSERT INTO "agents_step"') and "tool" in params:
+    if "INSERT INTO agents_step" in sql and params["step_kind"] == "tool":
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute(
                 "SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid]

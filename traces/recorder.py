@@ -23,8 +23,9 @@ _REPLACED = ", ".join(
     for name in SPAN_COLUMN_NAMES
     if name not in (*SPAN_KEY, "parent_id", "kind", "name", "trace_id", "emitter_id")
 )
-_WRITE = f"""
-INSERT INTO traces_span ({SPAN_COLUMNS}) VALUES ({", ".join(["%s"] * len(SPAN_COLUMN_NAMES))})
+WRITE_SPAN = f"""
+INSERT INTO traces_span ({SPAN_COLUMNS})
+VALUES ({", ".join(f"%(span_{name})s" for name in SPAN_COLUMN_NAMES)})
 ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET {_REPLACED}
 """
 
@@ -69,11 +70,10 @@ def record_spans(
     `traces.refresh`, so that a step does not wait for all the steps before it to be counted;
     `set_status` and `has_totals_now` bring them up to date at once (two queries).
     """
-    ensure_partitions(span.start_ns for span in spans)
-    masker = masker_for(session.project_id)
+    rows = [span_values(session, span) for span in spans]
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        for span in spans:
-            cursor.execute(_WRITE, span_row(session.pk, masker.span(span)))
+        for row in rows:
+            cursor.execute(WRITE_SPAN, row)
         if has_totals_now:
             refresh_totals([session.pk])
         else:
@@ -81,6 +81,16 @@ def record_spans(
                 "INSERT INTO traces_totalsdue (session_id, added_at) VALUES (%s, now())",
                 [session.pk],
             )
+
+
+def span_values(session: Session, span: SpanRecord) -> dict[str, Any]:
+    """Return the values of `WRITE_SPAN`, masked; the partition that it goes to is there.
+
+    The session's totals are due with it.
+    """
+    ensure_partitions([span.start_ns])
+    row = span_row(session.pk, masker_for(session.project_id).span(span))
+    return {f"span_{name}": value for name, value in zip(SPAN_COLUMN_NAMES, row, strict=True)}
 
 
 def set_status(

@@ -1,6 +1,7 @@
 """Runs and their journal: what was asked, what was done, and what waits for a person."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -103,6 +104,8 @@ class Run(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # The database's clock when `agents.runtime.claim.fenced` locked the row; no column.
+    read_at: datetime
 
     class Meta:
         constraints = [

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import DateTimeField, Func
 
 from agents.errors import ClaimLostError
 from agents.models import Run, WorkerHeartbeat
@@ -27,6 +28,13 @@ UNREAD = ("session__said", "session__said_vector", "session__metadata")
 # Lost so often in a row, a run may be what kills its workers.
 SUSPECT_AFTER = 2
 MAX_SUSPECTS = 4
+_CHANGED_BY_OTHERS = (
+    "read_at", "cancel_requested_at", "error", "num_retries", "num_lost_in_row", "lost_since",
+)  # fmt: skip
+_LOCK_AGAIN = f"""
+SELECT clock_timestamp() AS {", ".join(_CHANGED_BY_OTHERS)} FROM agents_run
+WHERE id = %s AND claim_token = %s AND status = 'running' FOR UPDATE
+"""
 _held: dict[uuid.UUID, int] = {}
 _suspects: set[uuid.UUID] = set()
 
@@ -100,10 +108,12 @@ def let_go(claim: Claim) -> None:
 
 
 @contextmanager
-def fenced(claim: Claim, *, starts_effect: bool = False) -> Iterator[Run]:
-    """Open a transaction that holds the run's row, and yield the run.
+def fenced(claim: Claim, *, starts_effect: bool = False, known: Run | None = None) -> Iterator[Run]:
+    """Open a transaction that holds the run's row, and yield the run with its `read_at`.
 
     With `starts_effect` it first takes the authority lock that flipping a kill switch waits for.
+    `known` is the run as a transaction before under this claim read it: only what others may have
+    changed since is read anew.
 
     Raises:
         ClaimLostError: The token has moved on, or the run is not running any more.
@@ -111,13 +121,7 @@ def fenced(claim: Claim, *, starts_effect: bool = False) -> Iterator[Run]:
     with transaction.atomic():
         if starts_effect:
             hold_authority()
-        run = (
-            Run.objects.select_for_update(of=("self",))
-            .select_related("agent", "version", "session")
-            .defer(*UNREAD)
-            .filter(pk=claim.run_id, claim_token=claim.token, status=Run.Status.RUNNING)
-            .first()
-        )
+        run = _locked(claim) if known is None else _locked_again(claim, known)
         if run is None:
             raise _lost(claim)
         yield run
@@ -233,6 +237,31 @@ def take_back_lost_runs() -> int:
         )
         count: int = cursor.rowcount
     return count
+
+
+def _locked(claim: Claim) -> Run | None:
+    run = (
+        Run.objects.select_for_update(of=("self",))
+        .select_related("agent", "version", "session")
+        .defer(*UNREAD)
+        .annotate(clock=Func(function="clock_timestamp", output_field=DateTimeField()))
+        .filter(pk=claim.run_id, claim_token=claim.token, status=Run.Status.RUNNING)
+        .first()
+    )
+    if run is not None:
+        run.read_at = run.clock
+    return run
+
+
+def _locked_again(claim: Claim, run: Run) -> Run | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_AGAIN, [claim.run_id, claim.token])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    for name, value in zip(_CHANGED_BY_OTHERS, row, strict=True):
+        setattr(run, name, value)
+    return run
 
 
 def _lost(claim: Claim) -> ClaimLostError:

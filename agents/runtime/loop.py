@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import IntegrityError, InterfaceError, OperationalError
@@ -12,6 +13,7 @@ from agents.errors import ClaimLostError
 from agents.models import Run, Step
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
 from agents.runtime.ending import end_run, note_progress, queue_later
+from agents.runtime.entry import write_entry
 from agents.runtime.journal import (
     CallModel,
     CallTool,
@@ -19,14 +21,12 @@ from agents.runtime.journal import (
     is_handed_over,
     next_action,
 )
-from agents.runtime.model_step import call_model
+from agents.runtime.model_step import begin_model_call
 from agents.runtime.record import new_step, span_of
-from agents.runtime.tool_step import call_tool
+from agents.runtime.tool_step import begin_tool_call
 from agents.runtime.under_way import is_ending
-from agents.tools.autonomy import database_now
 from agents.tools.registry import contracts
 from traces.models import Session
-from traces.recorder import record_spans
 
 _logger = logging.getLogger(__name__)
 
@@ -66,43 +66,55 @@ def advance_claimed(claim: Claim) -> None:
 def advance_step(claim: Claim) -> bool:
     """Do what comes next in a claimed run; False if the run has ended or parked with it.
 
+    What is done in our own database is done in one transaction; a model, or a tool outside, is
+    begun in it and waited for after it. A call in our database and the model call that follows
+    it take one transaction together: both or neither, under the same authority.
+
     Raises:
         ClaimLostError: Another worker holds the run now.
     """
-    run = Run.objects.select_related("version").get(pk=claim.run_id)
+    with fenced(claim, starts_effect=True) as run:
+        after = _begin(run, claim)
+    return after() if callable(after) else after
+
+
+def _begin(run: Run, claim: Claim) -> bool | Callable[[], bool]:
+    """Do what comes next, or begin it and return what waits for it."""
     steps = list(run.steps.order_by("index"))
     config = config_from_json(run.version.config)
     action = next_action(run.input, steps)
-    if isinstance(action, CallModel):
-        return call_model(claim, action, steps, config)
     if isinstance(action, CallTool):
-        return call_tool(claim, action, steps, config)
+        after = begin_tool_call(run, claim, action, steps, config)
+        if after is not True or is_ending():
+            return after
+        action = next_action(run.input, steps)
+        if not isinstance(action, CallModel):
+            return True
+    if isinstance(action, CallModel):
+        return begin_model_call(run, claim, action, steps, config) or False
     if isinstance(action, TellCustomer):
-        return _tell_customer(claim, action)
-    return _finish(claim, steps)
+        return _tell_customer(run, claim, action)
+    return _finish(run, steps)
 
 
-def _tell_customer(claim: Claim, action: TellCustomer) -> bool:
-    with fenced(claim) as run:
-        if run.cancel_requested_at:
-            end_run(run, Run.Status.CANCELLED, error=run.error)
-            return False
-        step = new_step(run, claim.token, action.index, Step.Kind.CUSTOMER, "customer")
-        step.status, step.response = Step.Status.DONE, {"content": action.content}
-        step.finished_at = database_now()
-        step.save()
-        record_spans(session=run.session, spans=[span_of(step)])
-        note_progress(run)
+def _tell_customer(run: Run, claim: Claim, action: TellCustomer) -> bool:
+    if run.cancel_requested_at:
+        end_run(run, Run.Status.CANCELLED, error=run.error)
+        return False
+    step = new_step(run, claim.token, action.index, Step.Kind.CUSTOMER, "customer")
+    step.status, step.response = Step.Status.DONE, {"content": action.content}
+    step.finished_at = run.read_at
+    note_progress(run)
+    write_entry(run=run, step=step, span=span_of(step))
     return True
 
 
-def _finish(claim: Claim, steps: list[Step]) -> bool:
-    with fenced(claim) as run:
-        tools = contracts(run.project_id)
-        handover = {contract.name for contract in tools if contract.is_handover}
-        is_over = is_handed_over(run, steps, handover)
-        status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
-        end_run(run, Run.Status.COMPLETED, session_status=status)
+def _finish(run: Run, steps: list[Step]) -> bool:
+    tools = contracts(run.project_id)
+    handover = {contract.name for contract in tools if contract.is_handover}
+    is_over = is_handed_over(run, steps, handover)
+    status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
+    end_run(run, Run.Status.COMPLETED, session_status=status)
     return False
 
 

@@ -5,6 +5,7 @@ Every attempt is a span of its own; what follows one that failed, `model_attempt
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,11 +15,12 @@ from agents.config import VersionConfig
 from agents.errors import ModelError, ModelRefusedError, ModelUnavailableError, Usage
 from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
-from agents.models import AgentTool, Run, Step
+from agents.models import Run, Step
 from agents.runtime.budgets import count
 from agents.runtime.claim import Claim, fenced, lend_connection
 from agents.runtime.early import ends_early, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
+from agents.runtime.entry import write_entry
 from agents.runtime.journal import CallModel, messages_of
 from agents.runtime.model_attempts import (
     FailedAttempt,
@@ -28,9 +30,9 @@ from agents.runtime.model_attempts import (
     next_attempt,
 )
 from agents.runtime.record import new_step, span_of
-from agents.tools.autonomy import database_now, effective_levels
+from agents.runtime.spending import Used
+from agents.tools.autonomy import levels_for_run
 from agents.tools.contract import ToolContract
-from agents.tools.registry import contracts
 from traces.clean import clean_json, clean_text
 from traces.models import Span
 from traces.pricing import price_table
@@ -41,17 +43,30 @@ _NOT_BEGUN = 0
 _MAX_ERROR = 2000
 
 
-def call_model(claim: Claim, action: CallModel, steps: list[Step], config: VersionConfig) -> bool:
-    """Ask a model once; False if the run has ended or was put off with it.
+def begin_model_call(
+    run: Run, claim: Claim, action: CallModel, steps: list[Step], config: VersionConfig
+) -> Callable[[], bool] | None:
+    """Begin to ask a model, and return what asks it once; None if the run has ended or parked.
 
-    True after a failure means that another model is to be asked at once, under the authority and
-    limits that hold then.
+    Called inside `fenced` with the authority lock; what it returns, after that. This says False
+    if the run has ended or was put off with it. True after a failure means that another model is
+    to be asked at once, under the authority and limits that hold then.
     """
-    with fenced(claim, starts_effect=True) as run:
-        if ends_early(run, steps, config, action) or is_stopped(run, None):
-            return False
-        tools = offered_tools(run, config)
-        step = _begin(run, claim, action, config, tools)
+    if ends_early(run, steps, config, action) or is_stopped(run, None):
+        return None
+    tools = offered_tools(run, config)
+    step = _begin(run, claim, action, config, tools)
+    return lambda: _ask(run, claim, step, steps, config, tools)
+
+
+def _ask(
+    run: Run,
+    claim: Claim,
+    step: Step,
+    steps: list[Step],
+    config: VersionConfig,
+    tools: list[ToolContract],
+) -> bool:
     lend_connection()
     began = time.monotonic()
     try:
@@ -65,10 +80,10 @@ def call_model(claim: Claim, action: CallModel, steps: list[Step], config: Versi
         )
     except ModelError as error:
         milliseconds = _since(began)
-        with fenced(claim) as run:
+        with fenced(claim, known=run):
             return _store_failure(run, step, config, error, milliseconds)
     milliseconds = _since(began)
-    with fenced(claim) as run:
+    with fenced(claim, known=run):
         _store_completion(run, step, config, completion, milliseconds)
     return True
 
@@ -87,11 +102,9 @@ def _begin(
     if step.start_ns == _NOT_BEGUN:
         step.start_ns = time.time_ns()
     step.claim_token, step.num_attempts = claim.token, len(failed) + 1
-    step.save()
-    record_spans(session=run.session, spans=[span_of(step, attributes=_about(step, config))])
-    if action.index == 0 and action.step is None:
-        # Not when it is queued: a thousand queued runs would use up a day of which none has begun.
-        count(run, runs=1)
+    # Not when it is queued: a thousand queued runs would use up a day of which none has begun.
+    used: Used = {"runs": 1} if action.index == 0 and action.step is None else {}
+    write_entry(run=run, step=step, span=span_of(step, attributes=_about(step, config)), used=used)
     return step
 
 
@@ -100,22 +113,27 @@ def _store_completion(
 ) -> None:
     usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
     step.response = clean_json(_response_json(completion))
-    step.status, step.finished_at = Step.Status.DONE, database_now()
+    step.status, step.finished_at = Step.Status.DONE, run.read_at
     step.input_tokens, step.output_tokens = usage.input_tokens, usage.output_tokens
     step.cost_usd = _cost(run, usage, step.finished_at)
-    step.save()
     if run.num_retries:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
     note_progress(run)
-    record_spans(session=run.session, spans=[span_of(step, attributes=_about(step, config))])
-    _count(run, usage, step.cost_usd, milliseconds, steps=1)
+    write_entry(
+        run=run,
+        step=step,
+        span=span_of(step, attributes=_about(step, config)),
+        used={**_used(usage, step.cost_usd, milliseconds), "steps": 1},
+        # What follows it begins at once, or ends or parks the run.
+        are_totals_due=False,
+    )
 
 
 def _store_failure(
     run: Run, step: Step, config: VersionConfig, error: ModelError, milliseconds: int
 ) -> bool:
     """Store an attempt that failed; True if the next one is made at once."""
-    now = database_now()
+    now = run.read_at
     attempt = _failed(step, error, now)
     failed = [*failed_attempts(step.request), attempt]
     following = next_attempt(config, failed, now=now.timestamp(), jitter=_jitter)
@@ -133,7 +151,7 @@ def _store_failure(
     )
     record_spans(session=run.session, spans=[span])
     is_at_once = _go_on(run, step, [each.to_json() for each in failed], following)
-    _count(run, usage, cost, milliseconds)
+    count(run, **_used(usage, cost, milliseconds))
     return is_at_once
 
 
@@ -185,17 +203,13 @@ def _about(
     return about
 
 
-def _count(
-    run: Run, usage: Usage | None, cost: Decimal | None, milliseconds: int, steps: int = 0
-) -> None:
-    count(
-        run,
-        cost_usd=cost or 0,
-        tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if usage else 0,
-        steps=steps,
-        milliseconds=milliseconds,
-        unpriced=int(usage is not None and cost is None),
-    )
+def _used(usage: Usage | None, cost: Decimal | None, milliseconds: int) -> Used:
+    return {
+        "cost_usd": cost or 0,
+        "tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0) if usage else 0,
+        "milliseconds": milliseconds,
+        "unpriced": int(usage is not None and cost is None),
+    }
 
 
 def _cost(run: Run, usage: Usage, at: datetime) -> Decimal | None:
@@ -240,12 +254,5 @@ def offered_tools(run: Run, config: VersionConfig) -> list[ToolContract]:
 
     A stopped tool is offered all the same: the run waits before its call, and is told of no change.
     """
-    found = AgentTool.objects.filter(agent=run.agent, name__in=config.tools)
-    given = list(found.select_related("agent").order_by("name"))
-    levels = effective_levels(given, now=database_now(), run=run)
-    known = {contract.name: contract for contract in contracts(run.project_id)}
-    return [
-        known[tool.name]
-        for tool in given
-        if tool.name in known and tool.pk in levels and levels[tool.pk].is_offered
-    ]
+    levels = levels_for_run(run=run, tools=config.tools, now=run.read_at)
+    return [contract for contract, level in levels if level.is_offered and not contract.withdrawn]

@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 from agents.models import Run, Step
-from agents.tools.autonomy import database_now
 from traces.models import Span
 from traces.recorder import new_span_id
 from traces.records import SpanRecord
@@ -88,7 +87,7 @@ def span_of(
 
 
 def new_step(run: Run, claim_token: int, index: int, kind: Step.Kind, name: str) -> Step:
-    """Return a step that starts now; nothing is written."""
+    """Return a step that starts now, of a run that `fenced` yielded; nothing is written."""
     return Step(
         run=run,
         index=index,
@@ -98,7 +97,7 @@ def new_step(run: Run, claim_token: int, index: int, kind: Step.Kind, name: str)
         claim_token=claim_token,
         span_id=new_span_id(),
         start_ns=time.time_ns(),
-        started_at=database_now(),
+        started_at=run.read_at,
     )
 
 

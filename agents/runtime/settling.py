@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from agents.models import Level, Run, Step, ToolApproval
-from agents.runtime.budgets import count
 from agents.runtime.calls import CallOutcome
 from agents.runtime.ending import note_progress
+from agents.runtime.entry import write_entry
 from agents.runtime.record import span_of
+from agents.runtime.spending import Used
 from agents.tools.autonomy import database_now, level_for_effect
 from agents.tools.contract import ToolContract
 from agents.tools.taint import note_result
 from agents.tools.undo import offer_undo
-from traces.recorder import record_spans
 
 
 def settle_step(
@@ -23,18 +23,19 @@ def settle_step(
     outcome: CallOutcome,
     contract: ToolContract | None,
     began_ns: int,
+    now: datetime | None = None,
 ) -> None:
     """Write the end of a call: its step and span, taint, undo, and what it counts as.
 
     Called inside `fenced`. `began_ns` is when this attempt began; what came before it, except for
-    earlier attempts, was waiting.
+    earlier attempts, was waiting. `now` is the database's clock, where it was just read.
     """
     attempt_ns = max(time.time_ns() - began_ns, 0)
     worked_ns = worked_before(step) + attempt_ns
-    now = database_now()
+    now = now or database_now()
     step.status, step.response, step.finished_at = outcome.status, outcome.response, now
-    step.save()
     if outcome.approval:
+        step.save()
         outcome.approval.step = step
         outcome.approval.save()
     attributes = attributes_of(step, outcome.attributes)
@@ -44,9 +45,9 @@ def settle_step(
         attributes |= _after_success(run, step, outcome, contract, now)
     waited_ns = max(time.time_ns() - step.start_ns - worked_ns, 0)
     span = span_of(step, attributes=attributes, waited_ns=waited_ns)
-    record_spans(session=run.session, spans=[span])
     note_progress(run)
-    count(run, steps=1, tool_calls=1, milliseconds=attempt_ns // 1_000_000)
+    used = Used(steps=1, tool_calls=1, milliseconds=attempt_ns // 1_000_000)
+    write_entry(run=run, step=step, span=span, used=used)
 
 
 def _was_answered(step: Step, outcome: CallOutcome) -> bool:
@@ -107,6 +108,8 @@ def _after_success(
 ) -> dict[str, Any]:
     if not outcome.is_undoable:
         return {}
+    if step.pk is None:
+        step.save()
     undoable = offer_undo(
         run=run,
         step=step,

@@ -6,7 +6,7 @@ A cost that nobody knows (a model without a price) is not zero: sums of it say â
 import random
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.db import connection
 
@@ -77,41 +77,37 @@ class Use:
         return f"at least {words}" if self.is_at_least else words
 
 
-def count(
-    run: Run,
-    *,
-    cost_usd: Decimal | float = 0,
-    tokens: int = 0,
-    steps: int = 0,
-    tool_calls: int = 0,
-    milliseconds: int = 0,
-    runs: int = 0,
-    over_budget: int = 0,
-    unpriced: int = 0,
-) -> None:
+class Used(TypedDict, total=False):
+    """What is added to a day's sums; `unpriced` calls have a cost that nobody knows."""
+
+    cost_usd: Decimal | float
+    tokens: int
+    steps: int
+    tool_calls: int
+    milliseconds: int
+    runs: int
+    over_budget: int
+    unpriced: int
+
+
+def count(run: Run, **used: Unpack[Used]) -> None:
     """Add to what the run's agent used today (UTC); call it inside `fenced`, after other locks.
 
     It takes a shard that no transaction holds, so it waits for nobody, and makes a new one where
-    all are held. Usually one query.
+    all are held. One query.
     """
-    if run.kind not in COUNTED_KINDS:
-        return
-    values = {
-        "agent": run.agent_id,
-        "cost_usd": cost_usd,
-        "tokens": tokens,
-        "steps": steps,
-        "tool_calls": tool_calls,
-        "milliseconds": milliseconds,
-        "runs": runs,
-        "over_budget": over_budget,
-        "num_unpriced": unpriced,
-        "shard": random.randrange(_SHARDS),  # noqa: S311
-    }
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, values)
-        if not cursor.rowcount:
-            cursor.execute(_INSERT, values)
+        cursor.execute(f"WITH {COUNT} SELECT", count_values(run, used))
+
+
+def count_values(run: Run, used: Used) -> dict[str, Any]:
+    """Return the values of `COUNT`, which does nothing where nothing is counted."""
+    return {
+        "is_counted": run.kind in COUNTED_KINDS and bool(used),
+        "agent": run.agent_id,
+        "shard": random.randrange(_SHARDS),  # noqa: S311
+        **{name: used.get(name.removeprefix("num_"), 0) for name in _AMOUNTS},
+    }
 
 
 def uses_today(*, project_id: int | None = None, agent_id: int | None = None) -> list[Use]:
@@ -158,21 +154,21 @@ _AMOUNTS = (
     "cost_usd", "tokens", "steps", "tool_calls", "milliseconds", "runs", "over_budget",
     "num_unpriced",
 )  # fmt: skip
-_ADD = f"""
-UPDATE agents_spend AS spend
-SET {", ".join(f"{name} = spend.{name} + %({name})s" for name in _AMOUNTS)}
-FROM (
-    SELECT id FROM agents_spend WHERE agent_id = %(agent)s AND day = {TODAY}
+# Members of a WITH, so that what is counted is written along.
+COUNT = f"""free AS (
+    SELECT id FROM agents_spend WHERE %(is_counted)s AND agent_id = %(agent)s AND day = {TODAY}
     ORDER BY shard LIMIT 1 FOR UPDATE SKIP LOCKED
-) AS free
-WHERE spend.id = free.id
-"""
-_INSERT = f"""
-INSERT INTO agents_spend (agent_id, day, shard, {", ".join(_AMOUNTS)})
-VALUES (%(agent)s, {TODAY}, %(shard)s, {", ".join(f"%({name})s" for name in _AMOUNTS)})
-ON CONFLICT (agent_id, day, shard) DO UPDATE SET
-    {", ".join(f"{name} = agents_spend.{name} + excluded.{name}" for name in _AMOUNTS)}
-"""
+), added AS (
+    UPDATE agents_spend AS spend
+    SET {", ".join(f"{name} = spend.{name} + %({name})s" for name in _AMOUNTS)}
+    FROM free WHERE spend.id = free.id RETURNING spend.id
+), made AS (
+    INSERT INTO agents_spend (agent_id, day, shard, {", ".join(_AMOUNTS)})
+    SELECT %(agent)s, {TODAY}, %(shard)s, {", ".join(f"%({name})s" for name in _AMOUNTS)}
+    WHERE %(is_counted)s AND NOT EXISTS (SELECT FROM added)
+    ON CONFLICT (agent_id, day, shard) DO UPDATE SET
+        {", ".join(f"{name} = agents_spend.{name} + excluded.{name}" for name in _AMOUNTS)}
+)"""
 _USES = f"""
 SELECT budget.id, budget.project_id, budget.agent_id, spend.num_unpriced,
     {", ".join(f"budget.max_{measure}" for measure in Budget.MEASURES)},

@@ -6,6 +6,9 @@ any order, and made in the model's.
 """
 
 import time
+from bisect import insort
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 
 from django.db import transaction
@@ -22,40 +25,46 @@ from agents.runtime.calls import (
     effect_key,
     without_contract,
 )
-from agents.runtime.claim import Claim, fenced
+from agents.runtime.claim import Claim
 from agents.runtime.early import ends_early, is_stopped
 from agents.runtime.ending import park_run, queue_later
+from agents.runtime.entry import write_entry
 from agents.runtime.journal import CallTool
 from agents.runtime.lost_call import LookUp, may_not_be_repeated, recover
 from agents.runtime.outside_step import carry_out, find_out
 from agents.runtime.record import new_step, span_of
 from agents.runtime.settling import settle_step
 from agents.runtime.unknown import ask_what_happened, was_sent
-from agents.tools.autonomy import database_now
 from agents.tools.contract import ToolContract
 from agents.tools.registry import UnknownToolError, contract_for
 from traces.models import Span
 from traces.recorder import record_spans
 
 
-def call_tool(claim: Claim, action: CallTool, steps: list[Step], config: VersionConfig) -> bool:
-    """Decide about one call and do it; False if the run ended, parked or was put off with it."""
+def begin_tool_call(
+    run: Run, claim: Claim, action: CallTool, steps: list[Step], config: VersionConfig
+) -> bool | Callable[[], bool]:
+    """Decide about one call and, in our own database, do it; `steps` then has its step.
+
+    Called inside `fenced` with the authority lock. False if the run ended, parked or was put off
+    with it; what is to be done outside is returned, to be called after the transaction.
+    """
     began_ns = time.time_ns()
-    with fenced(claim, starts_effect=True) as run:
-        if ends_early(run, steps, config, action):
-            return False
-        contract = _contract(run, action)
-        if contract is not None and is_stopped(run, contract):
-            return False
-        begun = _decide(run, action, contract)
-        step = action.step or new_step(run, claim.token, action.index, Step.Kind.TOOL, action.name)
-        if isinstance(begun, Attempt):
-            _write_start(run, claim, action, step, begun)
-        elif not isinstance(begun, LookUp):
-            return _write(run, claim, action, step, contract, begun, began_ns)
+    if ends_early(run, steps, config, action):
+        return False
+    contract = _contract(run, action)
+    if contract is not None and is_stopped(run, contract):
+        return False
+    begun = _decide(run, action, contract)
+    step = action.step or new_step(run, claim.token, action.index, Step.Kind.TOOL, action.name)
+    if isinstance(begun, LookUp):
+        return lambda: find_out(claim, step, begun)
     if isinstance(begun, Attempt):
-        return carry_out(claim, step, begun)
-    return find_out(claim, step, begun)
+        _write_start(run, claim, action, step, begun)
+        return lambda: carry_out(claim, step, begun)
+    if action.step is None:
+        insort(steps, step, key=lambda each: each.index)
+    return _write(run, claim, action, step, contract, begun, began_ns)
 
 
 def _decide(run: Run, action: CallTool, contract: ToolContract | None) -> Decided | LookUp | str:
@@ -70,10 +79,9 @@ def _decide(run: Run, action: CallTool, contract: ToolContract | None) -> Decide
     if contract is None:
         return without_contract(run, action)
     is_repeat = is_lost or was_sent(step)
-    now = database_now()
-    with transaction.atomic():
+    with transaction.atomic() if is_repeat else nullcontext():
         decided = decide_call(
-            run=run, action=action, contract=contract, now=now, is_repeat=is_repeat
+            run=run, action=action, contract=contract, now=run.read_at, is_repeat=is_repeat
         )
         problem = may_not_be_repeated(contract, decided) if is_repeat else ""
         if problem:
@@ -102,7 +110,14 @@ def _write(
     if begun.status is not Step.Status.WAITING:
         if begun.made_with is not None and contract is not None:
             step.effect_key, step.tool_version = effect_key(run, action), contract.version
-        settle_step(run=run, step=step, outcome=begun, contract=contract, began_ns=began_ns)
+        settle_step(
+            run=run,
+            step=step,
+            outcome=begun,
+            contract=contract,
+            began_ns=began_ns,
+            now=run.read_at,
+        )
         return True
     _write_waiting(run, step, begun)
     _ask_about_later(run, claim, action)
@@ -120,9 +135,8 @@ def _write_start(run: Run, claim: Claim, action: CallTool, step: Step, attempt: 
     if step.num_attempts == 1:
         step.response = None
     step.status = Step.Status.STARTED
-    step.save()
     span = span_of(step, attributes={**attempt.attributes, "effect_key": step.effect_key})
-    record_spans(session=run.session, spans=[span])
+    write_entry(run=run, step=step, span=span)
 
 
 def _write_waiting(run: Run, step: Step, outcome: CallOutcome) -> None:
@@ -136,12 +150,11 @@ def _write_waiting(run: Run, step: Step, outcome: CallOutcome) -> None:
 
 def _ask_about_later(run: Run, claim: Claim, action: CallTool) -> None:
     """Ask about the turn's other calls that need a person, so that all can be decided now."""
-    now = database_now()
     for later in action.later:
         contract = _contract(run, later)
         if contract is None:
             continue
-        asked = ask_ahead(run=run, action=later, contract=contract, now=now)
+        asked = ask_ahead(run=run, action=later, contract=contract, now=run.read_at)
         if isinstance(asked, CallOutcome):
             step = new_step(run, claim.token, later.index, Step.Kind.TOOL, later.name)
             _describe(step, later, claim)

@@ -4,7 +4,7 @@ Whatever takes authority away waits for the effects that have begun (`freeze_aut
 for all that begin afterwards. Raising a level is `agents.tools.proposals`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pghistory
@@ -16,12 +16,18 @@ from agents.models import Agent, AgentTool, CeilingLift, Level, LevelProposal, R
 from agents.tools.contract import ToolContract
 from agents.tools.levels import EffectiveLevel, LimitOnTool, RunFacts, weigh
 from agents.tools.registry import contract_for, contracts_named
-from agents.tools.standing import freeze_authority, standing_for_call, standings
+from agents.tools.standing import (
+    freeze_authority,
+    standing_for_call,
+    standings,
+    standings_for_calls,
+)
 
 __all__ = [
     "EffectiveLevel", "LimitOnTool", "add_reason", "change_ceiling", "change_level",
     "database_now", "effective_level", "effective_levels", "end_lift", "give_tool",
-    "level_for_effect", "lift_ceiling", "lower", "lower_in_transaction", "take_tool",
+    "level_for_effect", "levels_for_run", "lift_ceiling", "lower", "lower_in_transaction",
+    "take_tool",
 ]  # fmt: skip
 
 MIN_REASON, MAX_REASON = 3, 500
@@ -94,6 +100,21 @@ def level_for_effect(
         return None
     found = contract or contract_for(tool, run.project_id)
     return weigh(standing, found, now=now, run=_facts(run))
+
+
+def levels_for_run(
+    *, run: Run, tools: Iterable[str], now: datetime
+) -> list[tuple[ToolContract, EffectiveLevel]]:
+    """Return those of the tools that the run's agent is given, by name, with the level that holds.
+
+    One query, and one more where one of them is imported. Contracts that were withdrawn are there.
+    """
+    found = standings_for_calls(agent_id=run.agent_id, tools=tools)
+    known = contracts_named(found, run.project_id)
+    return [
+        (known[name], weigh(found[name], known[name], now=now, run=_facts(run)))
+        for name in sorted(known)
+    ]
 
 
 def _facts(run: Run | None) -> RunFacts | None:

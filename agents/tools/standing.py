@@ -1,6 +1,6 @@
 """What is written about tools of agents, read in one query: levels, ceilings, incidents, stops."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ WHERE held.locktype = 'advisory' AND held.granted AND held.pid <> pg_backend_pid
 """
 
 _STANDING = """
-SELECT t.id, t.level, t.reason, t.contract_version, t.candidate_since, t.candidate_why,
+SELECT t.id, t.name, t.level, t.reason, t.contract_version, t.candidate_since, t.candidate_why,
     a.ceiling, a.name, a.live_version_id,
     (SELECT json_agg(json_build_array(l.tier, l.level, l.reason, l.expires_at))
         FROM agents_ceilinglift l WHERE l.agent_id = a.id),
@@ -46,13 +46,19 @@ FROM agents_agenttool t JOIN agents_agent a ON a.id = t.agent_id
 
 def standing_for_call(*, agent_id: int, tool: str) -> Standing | None:
     """Return the standing of one tool, or None where the agent is not given it. One query."""
-    found = _read("WHERE t.agent_id = %s AND t.name = %s", [agent_id, tool])
-    return next(iter(found.values()), None)
+    return standings_for_calls(agent_id=agent_id, tools=[tool]).get(tool)
+
+
+def standings_for_calls(*, agent_id: int, tools: Iterable[str]) -> dict[str, Standing]:
+    """Return the standing of each of these tools that the agent is given, by name. One query."""
+    rows = _read("WHERE t.agent_id = %s AND t.name = ANY(%s)", [agent_id, list(tools)])
+    return {name: standing for _, name, standing in rows}
 
 
 def standings(agent_tool_ids: Sequence[int]) -> dict[int, Standing]:
     """Return the standing of each `AgentTool` by its id. One query."""
-    return _read("WHERE t.id = ANY(%s)", [list(agent_tool_ids)])
+    rows = _read("WHERE t.id = ANY(%s)", [list(agent_tool_ids)])
+    return {key: standing for key, _, standing in rows}
 
 
 def hold_authority() -> None:
@@ -96,10 +102,10 @@ def _end_idle_holders() -> None:
         cursor.execute(_END_IDLE_HOLDERS, parameters)
 
 
-def _read(where: str, parameters: list[Any]) -> dict[int, Standing]:
+def _read(where: str, parameters: list[Any]) -> list[tuple[int, str, Standing]]:
     with connection.cursor() as cursor:
         cursor.execute(_STANDING + where, parameters)
-        return {row[0]: _standing(*row[1:]) for row in cursor.fetchall()}
+        return [(key, name, _standing(*row)) for key, name, *row in cursor.fetchall()]
 
 
 def _standing(
