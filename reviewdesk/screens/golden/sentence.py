@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 
+import numpy as np
+
+from agents.gate import stats
 from agents.gate.decision import Decision, Outcome
 from agents.gate.sentence import interval_of, points, size_of
+from agents.golden.compare import LEVEL
 from agents.models import EvalRun, Gate
 from agents.releases.proof import Move
-from reviewdesk.kpis.estimates import Estimate, Summary, mean
+from reviewdesk.kpis.estimates import Estimate, Interval
 from reviewdesk.screens.golden.board import MOVED_FIRST, Board, Cell, Column
 
 # Of fewer tests an interval says nothing that their names don't say better.
@@ -75,22 +79,35 @@ def compare_sentence(board: Board) -> Sentence:
 def difference_of(board: Board) -> Estimate | None:
     """Return the candidate's share of passes minus the baseline's, as a mean over tests.
 
-    Each test counts once, whatever its repeats, for they are not independent. None where nothing
-    is compared.
+    Each test counts once, whatever its repeats, for they are not independent; the interval is the
+    gate's, by a bootstrap over tests. None where nothing is compared.
     """
     baseline, candidate = board.baseline, board.candidate
     if baseline is None or candidate is None:
         return None
     pairs = zip(board.cells_of(baseline), board.cells_of(candidate), strict=True)
-    differences = [
-        now.num_passed / now.num_judged - before.num_passed / before.num_judged
+    compared = [
+        (before, now)
         for before, now in pairs
         if before.is_judged and now.is_judged and before.test_hash == now.test_hash
     ]
+    differences = [
+        now.num_passed / now.num_judged - before.num_passed / before.num_judged
+        for before, now in compared
+    ]
     if not differences:
         return None
-    deviation = stdev(differences) if len(differences) > 1 else None
-    return mean(Summary(len(differences), fmean(differences), deviation), min_n=1)
+    interval = None
+    if len(differences) > 1:
+        cells = [cell for pair in compared for cell in pair]
+        found = stats.compare(
+            np.array(differences),
+            repeats=fmean(cell.num_judged for cell in cells),
+            level=LEVEL,
+            seed=0,
+        )
+        interval = Interval(float(found.low), float(found.high))
+    return Estimate(fmean(differences), interval, len(differences), 1)
 
 
 def gate_sentence(gate: Gate, decision: Decision | None) -> Sentence:

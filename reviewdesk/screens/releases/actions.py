@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from agents.errors import ReleaseError
-from agents.models import Agent, EvalRun, Release, Version
+from agents.models import Agent, EvalRun, Gate, Release, Version
 from agents.releases import propose
 from agents.releases.errors import EvidenceVoidError, OwnReleaseError, StaleReleaseError
 from agents.tools.registry import contracts
@@ -47,9 +47,15 @@ def request_release(request: DeskRequest, slug: str, agent: str, number: int) ->
     if not form.is_valid():
         return _version_again(request, version, {"request_form": form}, status=422)
     run = EvalRun.objects.filter(agent=version.agent, pk=form.cleaned_data["eval_run"]).first()
+    gates = Gate.objects.select_related("candidate_run__version", "baseline_run", "baseline")
+    gate = gates.filter(agent=version.agent, pk=form.cleaned_data["gate"]).first()
     try:
         release = propose.request_release(
-            version=version, eval_run=run, reason=form.cleaned_data["reason"], by=request.user
+            version=version,
+            eval_run=run,
+            gate=gate,
+            reason=form.cleaned_data["reason"],
+            by=request.user,
         )
     except ReleaseError as error:
         return _version_again(

@@ -197,9 +197,10 @@ class RollBackForm(ReasonForm):
 
 
 class RequestForm(ReasonForm):
-    """A request for release, on an eval run or on none."""
+    """A request for release, on a gate, an eval run or on neither."""
 
     eval_run = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    gate = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
 def _initial(start: Version | None, offered: list[str]) -> dict[str, Any]:

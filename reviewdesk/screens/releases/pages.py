@@ -12,6 +12,7 @@ from agents.releases.evidence import active_tests, what_changed
 from agents.releases.proof import Move, TestMove, last_finished, moved_tests
 from agents.releases.propose import WAS_LIVE
 from reviewdesk.people.models import User
+from reviewdesk.screens.releases.gates import VersionGate, release_gate, version_gate
 from reviewdesk.screens.releases.reading import (
     PAGE_SIZE,
     VersionRow,
@@ -117,9 +118,11 @@ def version_context(version: Version, *, against: str, you: User) -> dict[str, A
     moves = moved_tests(run, _last_run_of(other)) if run else ()
     change = what_changed(agent=agent, eval_run=run) if run and _has_passed(run) else ""
     num_tests = active_tests(agent).count()
+    gate = version_gate(agent, version)
     return {
         "agent": agent,
         "version": version,
+        "gate": gate,
         "config": config_from_json(version.config),
         "row": row,
         "against": other,
@@ -132,8 +135,8 @@ def version_context(version: Version, *, against: str, you: User) -> dict[str, A
         "releases": version.releases.select_related("requested_by", "decided_by").order_by("-pk")[
             :10
         ],
-        "verdict": version_verdict(row, num_tests=num_tests, void_because=change),
-        "cannot_request": _cannot_request(row, num_tests=num_tests, void_because=change),
+        "verdict": version_verdict(row, num_tests=num_tests, void_because=change, gate=gate),
+        "cannot_request": _cannot_request(row, num_tests=num_tests, void_because=change, gate=gate),
         **_proof(moves),
     }
 
@@ -146,13 +149,15 @@ def release_context(release: Release, *, you: User) -> dict[str, Any]:
     before = agent.live_version if is_open else release.baseline
     if before is not None:
         before.agent = agent
-    baseline_run = _last_run_of(before)
+    gate = release.gate
+    baseline_run = gate.baseline_run if gate else _last_run_of(before)
     moves = moved_tests(release.eval_run, baseline_run) if release.eval_run else ()
-    change = what_changed(agent=agent, eval_run=release.eval_run) if is_open else ""
+    change = what_changed(agent=agent, eval_run=release.eval_run, gate=gate) if is_open else ""
     people, num_others = deciders(release, you=you)
     return {
         "agent": agent,
         "release": release,
+        "gate_page": release_gate(release),
         "version": version,
         "before": before,
         "diff": config_diff(before.config if before else None, version.config),
@@ -209,19 +214,26 @@ def _has_passed(run: EvalRun) -> bool:
     return run.status == EvalRun.Status.PASSED
 
 
-def _cannot_request(row: VersionRow, *, num_tests: int, void_because: str) -> str:
+def _cannot_request(
+    row: VersionRow, *, num_tests: int, void_because: str, gate: VersionGate | None
+) -> str:
     """Return why this version's release cannot be requested now, in words; empty if it can."""
     if row.state == "live":
         return "It is live."
     if row.state == "waiting" and row.release:
         return f"It waits for approval: {row.release.requested_by} requested its release."
-    if not num_tests:
+    if not num_tests or (gate and gate.is_proof):
         return ""
+    if gate and gate.void_because and not void_because:
+        return f"Gate {gate.gate.pk} proves nothing any more: {gate.void_because}. Run it again."
     if row.evaluated is None:
-        return "It has no eval run: run the golden tests first."
+        return "It has no gate and no eval run: run the gate first."
     if not _has_passed(row.evaluated.run):
         word = row.evaluated.run.get_status_display()
-        return f"Its newest eval run is {word}; a release needs one that passed."
+        return (
+            f"Its newest eval run is {word}; a release needs a gate that passed, or an eval run "
+            "in which every test did."
+        )
     return (
         f"Its evidence is void: {void_because}. Run the golden tests again." if void_because else ""
     )

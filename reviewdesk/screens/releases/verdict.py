@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from agents.models import EvalRun, Release, Version
+from agents.gate.decision import Decision
+from agents.models import EvalRun, Gate, Release, Version
 from agents.releases.proof import Move, TestMove
+from reviewdesk.screens.golden.sentence import gate_sentence
+from reviewdesk.screens.releases.gates import VersionGate
 from reviewdesk.screens.releases.reading import VersionRow
 
 
@@ -42,7 +45,9 @@ def release_verdict(
     return _went_live_verdict(release)
 
 
-def version_verdict(row: VersionRow, *, num_tests: int, void_because: str) -> Verdict:
+def version_verdict(
+    row: VersionRow, *, num_tests: int, void_because: str, gate: VersionGate | None = None
+) -> Verdict:
     """Say what a version is and what is known about it."""
     version, evaluated = row.version, row.evaluated
     if row.state == "live":
@@ -53,6 +58,8 @@ def version_verdict(row: VersionRow, *, num_tests: int, void_because: str) -> Ve
     if not num_tests:
         sentence = f"Nothing but reading proves {version}: the agent has no golden test."
         return Verdict("warn", "alert-triangle", sentence, "Promote a failed session to make one.")
+    if gate and (gate.is_proof or gate.gate.status == Gate.Status.RUNNING):
+        return _of_gate(gate.gate, gate.decision)
     if evaluated is None:
         sentence = f"{version} is not tested yet."
         detail = f"{_count(num_tests, 'golden test')} of this agent would be run."
@@ -62,6 +69,14 @@ def version_verdict(row: VersionRow, *, num_tests: int, void_because: str) -> Ve
         return Verdict("warn", "alert-triangle", sentence, f"Since its eval run: {void_because}.")
     detail = f"{evaluated.num_passed} of {evaluated.num_repeats} repeats passed."
     return _evaluated_verdict(version, EvalRun.Status(evaluated.run.status), detail)
+
+
+def _of_gate(gate: Gate, decision: Decision | None) -> Verdict:
+    said = gate_sentence(gate, decision)
+    if gate.status != Gate.Status.INCONCLUSIVE:
+        return Verdict(said.kind, said.icon, said.text, said.detail)
+    sentence = "The gate did not decide, a person does: " + said.text
+    return Verdict("warn", "user-question", sentence, said.detail)
 
 
 def _live_verdict(row: VersionRow) -> Verdict:
@@ -90,7 +105,11 @@ def _waiting_verdict(
     version = release.version
     if void_because:
         sentence = f"The evidence for {version} does not hold any more: it cannot be approved."
-        return Verdict("bad", "alert-triangle", sentence, f"Since its eval run: {void_because}.")
+        since = "gate" if release.gate else "eval run"
+        return Verdict("bad", "alert-triangle", sentence, f"Since its {since}: {void_because}.")
+    if release.gate is not None:
+        result = release.gate.result
+        return _of_gate(release.gate, Decision.from_json(result) if result else None)
     if release.eval_run is None:
         sentence = f"Nothing but reading proves {version}."
         return Verdict("warn", "alert-triangle", sentence, release.evidence_note)

@@ -113,7 +113,10 @@ def release_for(
         Release.objects.select_related(
             "agent__live_version", "version", "baseline", "author", "requested_by", "decided_by"
         )
-        .select_related("eval_run")
+        .select_related(
+            "eval_run", "gate__baseline", "gate__policy", "gate__baseline_run", "gate__requested_by"
+        )
+        .select_related("gate__candidate_run__version")
         .filter(agent__project=project, pk=pk)
         .first()
     )
