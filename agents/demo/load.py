@@ -16,6 +16,7 @@ from agents.config import Limits, VersionConfig
 from agents.demo.authority import fill_authority, give_tools, grant_levels, undo_one
 from agents.demo.breakers import trip_breaker
 from agents.demo.history import PastSession, past_sessions
+from agents.demo.judging import write_judges
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.outgoing import fill_outgoing
 from agents.demo.outside import connect_outside
@@ -155,6 +156,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         admin=staff.admin,
         now=now,
     )
+    write_judges(project=shop, reviewer=staff.reviewers[0], engineer=staff.engineer)
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 
