@@ -12,8 +12,10 @@ from agents.models import (
     Budget,
     CeilingLift,
     EffectReview,
+    GatePolicy,
     GoldenTest,
     Incident,
+    Judge,
     KillSwitch,
     LevelProposal,
     Release,
@@ -29,6 +31,7 @@ from agents.models import (
 from reviewdesk import audit_authority as authority
 from reviewdesk import audit_breakers as breakers
 from reviewdesk import audit_decisions as decisions
+from reviewdesk import audit_gates as gates
 from reviewdesk import audit_incidents as incidents
 from reviewdesk import audit_lines as lines
 from reviewdesk.audit_budgets import budget_line
@@ -254,6 +257,34 @@ KINDS: tuple[Kind, ...] = (
             reason="reason",
         ),
         lines.test_line,
+    ),
+    Kind(
+        "gate_rules",
+        "Gate rules",
+        "scale",
+        events(
+            GatePolicy,
+            project="project",
+            values=gates.POLICY_VALUES,
+            who="proposed_by_id",
+            reason="reason",
+            # Rules give way when others are approved, which is told.
+            only=~Q(status=GatePolicy.Status.SUPERSEDED),
+        ),
+        gates.policy_gate_line,
+    ),
+    Kind(
+        "judges",
+        "Judges",
+        "scale",
+        events(
+            Judge,
+            project="project",
+            values=gates.JUDGE_VALUES,
+            before=gates.JUDGE_BEFORE,
+            who="created_by_id",
+        ),
+        gates.judge_line,
     ),
     Kind(
         "members",
