@@ -12,9 +12,11 @@ from agents.config import config_from_json
 from agents.errors import ClaimLostError
 from agents.models import Run, Step
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
+from agents.runtime.customer_step import begin_customer
 from agents.runtime.ending import end_run, note_progress, queue_later
 from agents.runtime.entry import write_entry
 from agents.runtime.journal import (
+    AskCustomer,
     CallModel,
     CallTool,
     TellCustomer,
@@ -82,18 +84,21 @@ def _begin(run: Run, claim: Claim) -> bool | Callable[[], bool]:
     """Do what comes next, or begin it and return what waits for it."""
     steps = list(run.steps.order_by("index"))
     config = config_from_json(run.version.config)
-    action = next_action(run.input, steps)
+    customer = (run.play or {}).get("customer")
+    action = next_action(run.input, steps, customer)
     if isinstance(action, CallTool):
         after = begin_tool_call(run, claim, action, steps, config)
         if after is not True or is_ending():
             return after
-        action = next_action(run.input, steps)
+        action = next_action(run.input, steps, customer)
         if not isinstance(action, CallModel):
             return True
     if isinstance(action, CallModel):
         return begin_model_call(run, claim, action, steps, config) or False
     if isinstance(action, TellCustomer):
         return _tell_customer(run, claim, action)
+    if isinstance(action, AskCustomer):
+        return begin_customer(run, claim, action, steps) or False
     return _finish(run, steps)
 
 
