@@ -38,7 +38,7 @@ class Standing(TypedDict, total=False):
 
     suite: str
     is_critical: bool
-    owner: AbstractBaseUser | None
+    owner_id: int | None
 
 
 class Changes(Standing, Parts, total=False):
@@ -129,8 +129,8 @@ def checked_standing(given: Standing) -> dict[str, Any]:
         fields["suite"] = checked_suite(given["suite"])
     if "is_critical" in given:
         fields["is_critical"] = given["is_critical"]
-    if "owner" in given:
-        fields["owner_id"] = given["owner"].pk if given["owner"] else None
+    if "owner_id" in given:
+        fields["owner_id"] = given["owner_id"]
     return fields
 
 

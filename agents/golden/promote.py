@@ -108,7 +108,7 @@ def promote_session(
     if agent is None or agent.project_id != session.project_id:
         raise GoldenError("Choose the agent that the test is for: one of this project.")
     proposed = propose_test(session=session, label=label)
-    given: Changes = {"owner": by, "suite": proposed.suite, **changes}
+    given: Changes = {"owner_id": by.pk, "suite": proposed.suite, **changes}
     about = checked_about(title=title, severity=severity, tags=tags, reason=reason)
     about |= checked_standing(given)
     test = GoldenTest(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -12,16 +13,18 @@ from django.views.decorators.http import require_http_methods
 from agents.errors import GoldenError
 from agents.golden import edit, promote
 from agents.golden.checks import KINDS
-from agents.golden.content import known_tools
-from agents.golden.judgements import Check
+from agents.golden.edit import tools_of
 from agents.golden.outcome import Event, events_of
 from agents.golden.proposed import ProposedTest, cause_of, propose_test
 from agents.golden.replay import fixture_from_json
 from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, session_for
-from reviewdesk.people.roles import Permission
+from reviewdesk.people.models import User
+from reviewdesk.people.roles import ALLOWED, Permission
 from reviewdesk.screens.golden.drafts import (
+    Choices,
     Draft,
+    Filled,
     changes_form,
     draft_of_form,
     draft_of_proposal,
@@ -31,7 +34,7 @@ from reviewdesk.screens.golden.excerpt import excerpt_of
 from reviewdesk.screens.golden.views import agents_of, golden_test_for
 from reviewdesk.screens.pages import go_to, render_page
 from reviewdesk.screens.sessions.filters import read_filter
-from traces.models import Label, Session, Span
+from traces.models import Label, Project, Session, Span
 
 _PASSES_ALREADY = (
     "The recorded session passes all of these checks, so a version that repeats its mistake would "
@@ -51,14 +54,14 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
         proposed = propose_test(session=session, label=label)
     except GoldenError as error:
         return _show(request, {"session": session, "refusal": str(error)}, status=409)
-    agents = agents_of(session.project)
+    choices = Choices(agents_of(session.project), people_of(session.project))
     about = _about_proposal(session, label, proposed)
     if request.method != "POST":
         agent = promote.agent_of(session)
         about |= _warnings(agent, proposed)
-        draft = draft_of_proposal(proposed, label, agent, agents)
+        draft = draft_of_proposal(proposed, label, agent, choices, request.user.pk)
         return _show(request, {**about, "draft": draft})
-    draft = draft_of_form(request.POST, proposed.tools, agents)
+    draft = draft_of_form(request.POST, proposed.tools, choices, proposed.left_out)
     if changes_form(request.POST):
         return _show(request, {**about, "draft": draft})
     return _save_new(request, session, label, proposed, draft)
@@ -68,22 +71,31 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
 def edit_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Show a test for editing; on POST save it."""
     test = golden_test_for(request, slug, pk, Permission.PROMOTE)
-    tools = known_tools(test.agent.project_id, test.fixtures)
+    tools = tools_of(test)
+    choices = Choices(None, people_of(test.agent.project, test.owner_id))
     if request.method != "POST":
-        return _show(request, {**_about_test(test), "draft": draft_of_test(test, tools)})
-    draft = draft_of_form(request.POST, tools)
+        return _show(request, {**_about_test(test), "draft": draft_of_test(test, tools, choices)})
+    draft = draft_of_form(request.POST, tools, choices)
     if changes_form(request.POST):
         return _show(request, {**_about_test(test), "draft": draft})
-    checks, draft = draft.read(tools)
+    filled, draft = draft.read(tools)
     context = {**_about_test(test), "draft": draft}
-    if checks is None:
+    if filled is None:
         return _show(request, context, status=422)
     try:
-        _save_edit(request, test, draft, checks)
+        _save_edit(request, test, draft, filled)
     except GoldenError as error:
         return _show(request, {**context, "problem": str(error)}, status=422)
     messages.success(request, "Saved. What was proven with the test before has to be run again.")
     return go_to(request, reverse("golden:test", args=[slug, test.pk]))
+
+
+def people_of(project: Project, also: int | None = None) -> list[tuple[int, str]]:
+    """Return who may own a test, by id and name: who may promote, and `also`. One query."""
+    roles = ALLOWED[Permission.PROMOTE]
+    members = Q(memberships__project=project, memberships__role__in=roles, is_active=True)
+    found = User.objects.filter(members | Q(pk=also)).distinct()
+    return sorted(((user.pk, str(user)) for user in found), key=lambda each: each[1].casefold())
 
 
 def label_of(session: Session, user_id: int | None) -> Label | None:
@@ -101,20 +113,21 @@ def _save_new(
     proposed: ProposedTest,
     draft: Draft,
 ) -> HttpResponse:
-    checks, draft = draft.read(proposed.tools)
+    filled, draft = draft.read(proposed.tools)
     context = {**_about_proposal(session, label, proposed), "draft": draft}
-    if checks is None:
+    if filled is None:
         return _show(request, context, status=422)
-    if checks and proposed.lets_mistake_pass(checks):
+    if filled.checks and proposed.lets_mistake_pass(filled.checks):
         return _show(request, {**context, "problem": _PASSES_ALREADY}, status=422)
     try:
         test = promote.promote_session(
             session=session,
             label=label,
-            checks=checks,
+            checks=filled.checks,
             run_input={"messages": proposed.messages, "turns": draft.said},
             by=request.user,
             **draft.form.cleaned_data,
+            **filled.parts,
         )
     except GoldenError as error:
         return _show(request, {**context, "problem": str(error)}, status=422)
@@ -135,18 +148,19 @@ def _go_on(request: DeskRequest, session: Session, test: GoldenTest) -> HttpResp
     return go_to(request, f"{url}?{query}" if query else url)
 
 
-def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, checks: list[Check]) -> None:
+def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, filled: Filled) -> None:
     edit.edit_test(
         test=test,
-        checks=checks,
+        checks=filled.checks,
         run_input={**test.input, "turns": draft.said},
         by=request.user,
         **draft.form.cleaned_data,
+        **filled.parts,
     )
 
 
 def _show(request: DeskRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    full = {**context, "kinds": KINDS.values()}
+    full = {**context, "kinds": KINDS.values(), "took_rest": "take-rest" in request.POST}
     return render_page(request, "golden/editor.html", full, partial="form", status=status)
 
 
@@ -171,6 +185,8 @@ def _about_proposal(
         "wrong": wrong,
         "given": proposed.messages,
         "added": [turn.content for turn in proposed.turns if turn.is_added],
+        "left_out": proposed.left_out,
+        "tools": sorted(proposed.tools),
         "fixtures": proposed.fixtures,
     }
 
@@ -184,6 +200,7 @@ def _about_test(test: GoldenTest) -> dict[str, Any]:
         "excerpt": excerpt_of(_events_of(test.source_session), around=test.source_span_id),
         "given": test.input["messages"],
         "added": [],
+        "tools": sorted(tools_of(test)),
         "fixtures": [fixture_from_json(data) for data in test.fixtures],
     }
 

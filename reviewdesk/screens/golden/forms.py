@@ -11,6 +11,16 @@ from agents.models import Agent, GoldenTest
 
 _TEXT = {"class": "form-control"}
 _SELECT = {"class": "form-select"}
+_ORDER = (
+    "title",
+    "agent",
+    "suite",
+    "severity",
+    "tags",
+    "owner_id",
+    "is_critical",
+    "reason",
+)
 
 
 class TestForm(forms.Form):
@@ -38,6 +48,19 @@ class TestForm(forms.Form):
         choices=GoldenTest.Severity.choices,
         widget=forms.Select(attrs=_SELECT),
     )
+    suite = forms.ChoiceField(
+        label="Suite",
+        required=False,
+        choices=[(suite.value, suite.label) for suite in GoldenTest.Suite],
+        widget=forms.Select(attrs=_SELECT),
+    )
+    is_critical = forms.BooleanField(
+        label="Every repeat must pass",
+        required=False,
+        help_text="It is run five times or more, and the gate holds where one fails.",
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+    owner_id = forms.ChoiceField(label="Owner", required=False, widget=forms.Select(attrs=_SELECT))
     tags = forms.CharField(
         label="Tags",
         required=False,
@@ -50,9 +73,17 @@ class TestForm(forms.Form):
         widget=forms.Textarea(attrs={**_TEXT, "rows": 2}),
     )
 
-    def __init__(self, *args: Any, agents: Sequence[Agent] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        agents: Sequence[Agent] | None = None,
+        people: Sequence[tuple[int, str]] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        self.order_fields(["title", "agent", "severity", "tags", "reason"])
+        self.order_fields(_ORDER)
+        owners = cast("forms.ChoiceField", self.fields["owner_id"])
+        owners.choices = [("", "nobody"), *((str(pk), name) for pk, name in people)]
         if agents is None:
             del self.fields["agent"]
         else:
@@ -61,6 +92,14 @@ class TestForm(forms.Form):
             field.queryset = Agent.objects.filter(pk__in=pks).order_by("name")
         for name in self.errors if self.is_bound else ():
             self.fields[name].widget.attrs["aria-invalid"] = "true"
+
+    def clean_suite(self) -> str:
+        """Return the suite, regression where nothing is said."""
+        return self.cleaned_data["suite"] or GoldenTest.Suite.REGRESSION.value
+
+    def clean_owner_id(self) -> int | None:
+        """Return the owner's id, None for nobody."""
+        return int(self.cleaned_data["owner_id"]) if self.cleaned_data["owner_id"] else None
 
     def clean_tags(self) -> list[str]:
         """Return the tags, split at commas.
