@@ -6,7 +6,7 @@ from xml.etree import ElementTree as Xml
 
 from agents.gate.config import HARD_GATES
 from agents.gate.decision import Arm, Ceiling, Decision, MovedTest, Outcome
-from agents.gate.sentence import count, points
+from agents.gate.sentence import count, interval_of, points
 
 _MOST_MOVED = 20
 # What XML 1.0 cannot hold, not even escaped.
@@ -80,7 +80,7 @@ def _lines(decision: Decision) -> Iterator[str]:
     if decision.low is not None and decision.high is not None:
         yield (
             f"  difference {points(decision.diff or 0.0)} points, "
-            f"{decision.confidence:.0%} interval {points(decision.low)} to {points(decision.high)}, margin "
+            f"{decision.confidence:.0%} interval {interval_of(decision)}, margin "
             f"{points(-decision.margin)}; look {decision.look} of {decision.num_looks}, "
             f"{decision.policy}"
         )
