@@ -9,6 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from agents.models import AgentTool, KillSwitch, Level, UndoableCall
+from agents.tools import stops
 from agents.tools.autonomy import NO_REASON
 from reviewdesk.people.roles import Role
 from tests.authority import make_run, make_step
@@ -176,3 +177,40 @@ def test_a_narrow_page_scrolls_the_matrix_in_its_own_box(page, tool):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     box = page.locator(".desk-scrollx").first
     assert box.evaluate("element => element.scrollWidth > element.clientWidth")
+
+
+def test_no_column_of_an_agents_page_is_cut_on_a_phone(page, tool):
+    make_run(tool)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{home_of(tool)}agents/{tool.agent.slug}/")
+    expect(page.get_by_role("heading", name="Runs of 30 days")).to_be_visible()
+    cut = "all => all.filter(box => box.scrollWidth > box.clientWidth + 1).length"
+    assert page.locator(".desk-scrollx").evaluate_all(cut) == 0
+
+
+def test_open_page_shows_a_stop_and_its_end_without_a_load(page, tool):
+    page.goto(home_of(tool))
+    page.locator("a[href]").first.focus()
+    switch = stops.stop(
+        scope=KillSwitch.Scope.PROJECT,
+        stops=KillSwitch.Stops.WRITES,
+        project=tool.agent.project,
+        agent=None,
+        tool="",
+        reason="Wrong refunds.",
+        by=make_user(),
+    )
+    expect(page.get_by_text("Every write is stopped in").first).to_be_visible(timeout=8_000)
+    stops.lift(switch=switch, reason="All is well.", by=make_user())
+    expect(page.locator(".desk-stops")).to_have_count(0, timeout=8_000)
+    assert page.evaluate("document.activeElement.tagName") == "A"
+
+
+def test_expired_sign_in_does_not_take_the_page_away(page, tool):
+    page.goto(home_of(tool))
+    page.context.clear_cookies()
+    with page.expect_response("**/stops/banner/**", timeout=8_000) as told:
+        pass
+    assert told.value.status == 204
+    page.wait_for_timeout(200)
+    assert page.url.endswith(home_of(tool))
