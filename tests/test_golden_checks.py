@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from agents.config import canonical_json
 from agents.golden.check_fields import BadCheckError, check_from_texts, problems_of, texts_of
-from agents.golden.checks import KINDS, check_title, judge_outcome
+from agents.golden.checks import KINDS, Group, check_title, has_passed, judge_outcome
 from agents.golden.judgements import has_arguments, is_same, is_yes, value_at
+from agents.golden.kinds import check_kind
 from agents.golden.outcome import Call, Event, Message, Outcome
 from agents.golden.replay import Fixture, fixture_for, without_doubles
 
@@ -33,7 +34,7 @@ def outcome(*events: Event, **overrides: Any) -> Outcome:
     return Outcome(events=events, num_steps=overrides.pop("num_steps", len(events)), **overrides)
 
 
-def found(check: dict[str, Any], what: Outcome) -> tuple[bool, str]:
+def found(check: dict[str, Any], what: Outcome) -> tuple[bool | None, str]:
     (result,) = judge_outcome([check], what)
     return result.passed, result.found
 
@@ -139,7 +140,25 @@ def test_each_kind_passes_and_fails(
 
 def test_every_kind_is_tried_above() -> None:
     (tried,) = test_each_kind_passes_and_fails.pytestmark  # type: ignore[attr-defined]
-    assert {case[0]["kind"] for case in tried.args[1]} == set(KINDS)
+    assert {case[0]["kind"] for case in tried.args[1]} == set(KINDS) - {"judge_rubric"}
+
+
+def test_what_only_a_judge_can_say_neither_passes_nor_fails() -> None:
+    check = {"kind": "judge_rubric", "judge": "kindness"}
+    assert problems_of(check, TOOLS) == {}
+    assert found(check, ASKED) == (None, "not judged yet by kindness")
+    assert has_passed(judge_outcome([check], ASKED))
+
+
+def test_every_kind_says_what_it_looks_for() -> None:
+    for kind in KINDS.values():
+        assert kind.summary.startswith("Pass if ")
+        assert kind.label != kind.name
+
+
+def test_a_check_without_a_docstring_is_refused() -> None:
+    with pytest.raises(TypeError, match="needs a docstring"):
+        check_kind(label="x", group=Group.CALLS, title="x")(lambda check, outcome: (True, ""))
 
 
 def test_failed_call_does_not_count_as_called_but_counts_against_never() -> None:

@@ -39,7 +39,7 @@ def holds_already(recording: Recording, check: Check) -> bool:
     if check["kind"] == "final_state":
         return check in _final_states(recording)
     outcome = Outcome(recording.events, recording.num_steps, recording.is_handed_over)
-    return judge_outcome([check], outcome)[0].passed
+    return judge_outcome([check], outcome)[0].passed is True
 
 
 def _marked(recording: Recording, proposal: Proposal) -> Proposal:

@@ -7,27 +7,34 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from agents.golden import answer_checks, call_checks, run_checks
+from agents.golden import answer_checks, call_checks, judged_checks, run_checks
 from agents.golden.judgements import Check
 from agents.golden.kinds import KINDS, CheckKind, Code, Field, FieldKind, Group
 from agents.golden.outcome import Outcome
 
 __all__ = [
     "KINDS", "CheckKind", "CheckResult", "Code", "Field", "FieldKind", "Group", "check_title",
-    "judge_outcome", "records_asked",
+    "has_passed", "judge_outcome", "records_asked",
 ]  # fmt: skip
 
 # Imported, they have registered their kinds.
-MODULES = (call_checks, answer_checks, run_checks)
+MODULES = (call_checks, answer_checks, run_checks, judged_checks)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found in one outcome."""
+    """What one check found in one outcome.
+
+    Attributes:
+        kind: Name of its kind.
+        title: What it demands, in words.
+        passed: None where only a judge can say, and has not.
+        found: What was found, in words.
+    """
 
     kind: str
     title: str
-    passed: bool
+    passed: bool | None
     found: str
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +49,11 @@ def judge_outcome(checks: Sequence[Check], outcome: Outcome) -> tuple[CheckResul
         passed, found = KINDS[check["kind"]].judge(check, outcome)
         results.append(CheckResult(check["kind"], check_title(check), passed, found))
     return tuple(results)
+
+
+def has_passed(results: Sequence[CheckResult]) -> bool:
+    """Say whether no check failed; what only a judge can say is counted later."""
+    return all(result.passed is not False for result in results)
 
 
 def check_title(check: Check) -> str:

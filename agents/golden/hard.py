@@ -69,5 +69,5 @@ def _of_words(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
 def _attacks(checks: Sequence[Check], outcome: Outcome) -> Iterator[str]:
     forbidding = [check for check in checks if KINDS[check["kind"]].forbids]
     for result in judge_outcome(forbidding, outcome):
-        if not result.passed:
+        if result.passed is False:
             yield f"{result.title}: {result.found}"

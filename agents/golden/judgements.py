@@ -7,7 +7,8 @@ from agents.config import canonical_json
 from agents.golden.outcome import Call
 
 Check = dict[str, Any]
-Found = tuple[bool, str]
+# None: only a judge can say, and has not yet.
+Found = tuple[bool | None, str]
 
 _YES_FIRST = re.compile(
     r"(yes|yeah|yep|yup|sure|ok|okay|correct|right|confirmed|agreed|absolutely|definitely|fine"

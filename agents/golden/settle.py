@@ -6,13 +6,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from agents.golden.checks import judge_outcome
+from agents.golden.checks import has_passed, judge_outcome
 from agents.golden.content import content_of
 from agents.golden.evidence import spans_of
+from agents.golden.expectations import ask_judges, count_verdicts, waits_for_judges
 from agents.golden.hard import hard_findings
 from agents.golden.observe import outcome_of
 from agents.golden.outcome import cost_of, working_ms_of
-from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Run
+from agents.judges.verdicts import PENDING as UNANSWERED
+from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Judgement, Run
 from agents.runtime.many import stop_runs
 from agents.tools.autonomy import database_now
 
@@ -37,7 +39,9 @@ def settle_finished() -> int:
         _SETTLEABLE, eval_run=OuterRef("pk"), status=EvalResult.Status.PENDING
     )
     under_way = EvalRun.objects.filter(Exists(ready), status=EvalRun.Status.RUNNING)
-    return sum(_settle(pk) for pk in under_way.order_by("pk").values_list("pk", flat=True))
+    num_judged = sum(_settle(pk) for pk in under_way.order_by("pk").values_list("pk", flat=True))
+    _complete_waited_for()
+    return num_judged
 
 
 def finish(
@@ -102,7 +106,11 @@ def _settle(pk: int) -> int:
 
 def _settle_batch(pk: int) -> int:
     with transaction.atomic():
-        eval_run = EvalRun.objects.select_for_update().get(pk=pk)
+        eval_run = (
+            EvalRun.objects.select_for_update(of=("self",))
+            .select_related("requested_by")
+            .get(pk=pk)
+        )
         if eval_run.status != EvalRun.Status.RUNNING:
             return 0
         pending = eval_run.results.filter(status=EvalResult.Status.PENDING)
@@ -116,9 +124,36 @@ def _settle_batch(pk: int) -> int:
         for result in results:
             _judge(result)
         EvalResult.objects.bulk_update(results, _JUDGED, batch_size=BATCH)
-        if not pending.exists() and not running_gates(eval_run).exists():
-            _complete(eval_run)
+        ask_judges(results, by=eval_run.requested_by)
+        _complete_if_done(eval_run)
     return len(results)
+
+
+def _complete_if_done(eval_run: EvalRun) -> None:
+    """End an eval run whose results and judgements are all there, unless a gate ends it."""
+    pending = eval_run.results.filter(status=EvalResult.Status.PENDING)
+    if pending.exists() or waits_for_judges(eval_run):
+        return
+    count_verdicts(eval_run)
+    if not running_gates(eval_run).exists():
+        _complete(eval_run)
+
+
+def _complete_waited_for() -> None:
+    """End the eval runs that waited for judges alone, who have answered."""
+    of_it = Judgement.objects.filter(eval_result__eval_run=OuterRef("pk"))
+    pending = EvalResult.objects.filter(eval_run=OuterRef("pk"), status=EvalResult.Status.PENDING)
+    answered = EvalRun.objects.filter(
+        Exists(of_it),
+        ~Exists(of_it.filter(status__in=UNANSWERED)),
+        ~Exists(pending),
+        status=EvalRun.Status.RUNNING,
+    )
+    for pk in answered.order_by("pk").values_list("pk", flat=True):
+        with transaction.atomic():
+            eval_run = EvalRun.objects.select_for_update().get(pk=pk)
+            if eval_run.status == EvalRun.Status.RUNNING:
+                _complete_if_done(eval_run)
 
 
 def _changed(results: Sequence[EvalResult]) -> str:
@@ -162,7 +197,7 @@ def _judge(result: EvalResult) -> None:
     result.checks = [check.to_json() for check in checks]
     result.hard = hard_findings(run=run, spans=spans, test=test)
     result.error = run.error
-    is_passed = all(check.passed for check in checks) and run.status == Run.Status.COMPLETED
+    is_passed = has_passed(checks) and run.status == Run.Status.COMPLETED
     result.status = EvalResult.Status.PASSED if is_passed else EvalResult.Status.FAILED
 
 
