@@ -8,6 +8,7 @@ from reviewdesk.screens.sessions import (
     detail,
     export_views,
     label_views,
+    rerun_views,
     retry_views,
     review_views,
     run_views,
@@ -50,6 +51,7 @@ urlpatterns = [
     path("<uuid:pk>/continue/", run_views.continue_as_customer, name="continue"),
     path("<uuid:pk>/cancel/", run_views.cancel, name="cancel"),
     path("<uuid:pk>/again/", run_views.run_again, name="run_again"),
+    path("<uuid:pk>/rerun/", rerun_views.rerun, name="rerun"),
     path("<uuid:pk>/retry/<int:index>/", retry_views.retry, name="retry"),
     path("<uuid:pk>/settle/<int:review>/", review_views.settle, name="settle"),
 ]
