@@ -44,11 +44,11 @@ def play_customer(request: dict[str, Any]) -> str:
     goal = found.group(1)
     answer = next(each["content"] for each in reversed(messages) if each["role"] == "user")
     said = [each["content"] for each in messages if each["role"] == "assistant"]
+    if _OVER.search(answer):
+        return DONE
     if facts := _facts(goal, answer):
         words = " ".join(facts)
         return words if words not in said else DONE
-    if _OVER.search(answer):
-        return DONE
     if _CONFIRMS.search(answer):
         return "Yes, please."
     return DONE if _UNKNOWN in said else _UNKNOWN
