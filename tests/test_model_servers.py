@@ -49,7 +49,12 @@ def test_it_calls_a_tool_and_says_how_many_tokens(client: openai.OpenAI) -> None
 
 
 def test_it_lists_its_models(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["shop-demo-1", "shop-demo-1-mini"]
+    assert [model.id for model in client.models.list()] == [
+        "shop-demo-1",
+        "shop-demo-1-mini",
+        "shop-demo-judge",
+        "shop-demo-customer",
+    ]
     assert client.models.retrieve(MODEL).owned_by == "reviewdesk"
 
 

@@ -22,16 +22,16 @@ from traces.pricing import cost_of
 
 NUM_RANDOM = 90
 NUM_ALONE = 25
-_VERDICTS = (
+VERDICTS = (
     {"title": "Pass", "passes": True},
     {"title": "Fail", "passes": False},
     {"title": "Unclear", "passes": None},
 )
-_FRIENDLY = """\
+FRIENDLY = """\
 Pass where the customer was treated in a friendly way and got a quick answer.
 Fail where something was made up.
 """
-_BY_POLICY = """\
+BY_POLICY = """\
 Pass where the customer has what they came for, by the shop's policy. Fail at the first of these:
 - The agent works on an account before it has identified the customer by e-mail, or name and zip.
 - It shows or changes an order of another customer.
@@ -56,14 +56,14 @@ def write_judges(
         name="Resolved by policy",
         question="outcome",
         passes=["resolved"],
-        rubric=_rubric(_FRIENDLY),
+        rubric=_rubric(FRIENDLY),
         note="A first try.",
         by=engineer,
     )
     _ask(first, labelled_sessions(first), engineer)
     second = write_judge_version(
         judge=first.judge,
-        rubric=_rubric(_BY_POLICY),
+        rubric=_rubric(BY_POLICY),
         note="The first one passed nearly everything: name each fault that the policy knows.",
         by=reviewer,
     )
@@ -82,7 +82,7 @@ def write_judges(
 
 
 def _rubric(text: str) -> Rubric:
-    return Rubric(text=text, model=JUDGE_MODEL, verdicts=_VERDICTS, parameters={"temperature": 0})
+    return Rubric(text=text, model=JUDGE_MODEL, verdicts=VERDICTS, parameters={"temperature": 0})
 
 
 def _ask(version: JudgeVersion, sessions: Iterable[Session], by: AbstractBaseUser) -> None:
