@@ -6,6 +6,12 @@
       else other.removeAttribute("aria-current");
     }
   };
+  // A list that was asked for before the last pick names an older one.
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    if (!event.target.matches?.("[data-picks]")) return;
+    const picked = [...event.target.querySelectorAll("[data-pick]")].find((link) => link.href === location.href);
+    if (picked) mark(picked);
+  });
   document.body.addEventListener("htmx:beforeSend", (event) => {
     const link = event.detail.elt;
     if (link.matches("[data-pick]")) mark(link);

@@ -1,5 +1,7 @@
 // j, k, Enter and Space on a list: [data-rows] holds elements with [data-row], each with one link (data-row-open or the first).
 // The cursor stays where it was through swaps, by the row's id.
+// data-rows-follow="selector": what the keys of a row do stands in its panel, so moving the cursor opens it, unless something that
+// is being typed (the selector) would be lost.
 (() => {
   const lists = () => [...document.querySelectorAll("[data-rows]")].filter((list) => list.getClientRects().length > 0);
   const rows = (list) => [...list.querySelectorAll("[data-row]")];
@@ -12,7 +14,12 @@
     if (scroll) row.scrollIntoView({ block: "nearest" });
     open(row)?.focus({ preventScroll: true });
   };
-  const current = (list) => rows(list).find((row) => row.contains(document.activeElement)) ?? list.querySelector("[data-row].cursor");
+  const opened = (list) => "rowsFollow" in list.dataset && rows(list).find((row) => row.querySelector("[aria-current='true']"));
+  const current = (list) => rows(list).find((row) => row.contains(document.activeElement)) ?? list.querySelector("[data-row].cursor") ?? opened(list);
+  const follow = (list, row) => {
+    if (!("rowsFollow" in list.dataset) || document.querySelector(list.dataset.rowsFollow)) return;
+    if (opened(list) !== row) open(row)?.click();
+  };
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !document.body.hasAttribute("data-single-keys")) return;
@@ -20,7 +27,7 @@
     const list = lists().find((each) => each.contains(event.target)) ?? lists()[0];
     if (!list || !["j", "k", "Enter"].includes(event.key)) return;
     const all = rows(list);
-    const at = all.indexOf(current(list));
+    const at = all.indexOf(current(list) || null);
     if (event.key === "Enter") {
       if (at >= 0 && !event.target.closest("a, button, summary, input")) open(all[at])?.click();
       return;
@@ -29,6 +36,7 @@
     if (next) {
       event.preventDefault();
       mark(list, next);
+      follow(list, next);
     }
   });
   document.addEventListener("click", (event) => {

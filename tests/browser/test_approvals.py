@@ -181,13 +181,46 @@ def test_m_edits_and_a_refused_edit_keeps_what_was_typed(page, approval):
     expect(box).to_have_value("7 of them")
 
 
-def test_j_and_enter_open_another_call_and_back_returns(page, approval):
-    following = park(agent=approval.run.agent)
+def test_j_opens_the_next_call_and_the_keys_act_on_it(page, approval):
+    following = park_address(approval)
     page.goto(list_url(approval))
     page.keyboard.press("j")
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
     expect(page).to_have_url(url_of(following))
     expect(page.locator(f"#waiting-{following.pk}")).to_have_attribute("aria-current", "true")
+    page.keyboard.press("k")
+    expect(page).to_have_url(url_of(approval))
+    page.keyboard.press("j")
+    expect(page).to_have_url(url_of(following))
+    page.keyboard.press("a")
+    expect(page.get_by_text("it leaves in 5 s")).to_be_visible()
+    found = {each.pk: each.status for each in ToolApproval.objects.all()}
+    assert found == {approval.pk: "waiting", following.pk: "approved"}
+
+
+def test_key_pressed_before_the_next_call_has_come_decides_nothing(page, approval):
+    following = park_address(approval)
+    page.goto(list_url(approval))
+    held = []
+    page.route(f"**{url_of(following)}", lambda route: held.append(route))
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.wait_for_timeout(200)
+    held[0].continue_()
+    expect(page).to_have_url(url_of(following))
+    expect(page.get_by_role("button", name="Yes, approve")).to_have_count(0)
+    assert not ToolApproval.objects.exclude(status="waiting").exists()
+
+
+def test_moving_the_cursor_keeps_what_is_being_typed(page, approval):
+    following = park(agent=approval.run.agent)
+    page.goto(list_url(approval))
+    page.keyboard.press("r")
+    page.get_by_label("Why it is rejected").fill("Ask which order first")
+    page.locator(f"#waiting-{approval.pk}").focus()
+    page.keyboard.press("j")
+    expect(page.locator(f"#waiting-{following.pk}")).to_be_focused()
+    expect(page.get_by_label("Why it is rejected")).to_have_value("Ask which order first")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(url_of(following))
     page.go_back()
     expect(page.locator(f"#waiting-{approval.pk}")).to_have_attribute("aria-current", "true")
