@@ -2,9 +2,9 @@
 
 It speaks chat completions on one thread of asyncio, so that it leaves the cores to what is
 measured. What it answers depends on how many tool results the conversation has: first two calls of
-`calculate`, then one at a time, and after five results a text. So a run is 5 model and 5 tool
-steps. `GET /log` gives `[[run, call, came, left], …]` (seconds of one monotonic clock), where `run`
-is the first message of the customer; `DELETE /log` empties it.
+`calculate`, then one at a time, and after five results (`--results`) a text. So a run is 5 model
+and 5 tool steps. `GET /log` gives `[[run, call, came, left], …]` (seconds of one monotonic clock),
+where `run` is the first message of the customer; `DELETE /log` empties it.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import json
 import time
 from typing import Any
 
-NUM_TOOLS = 5
 _log: list[tuple[str, int, float, float]] = []
 
 
@@ -22,11 +21,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.2, help="from request to answer")
+    parser.add_argument("--results", type=int, default=5, help="tool results before the text")
+    parser.add_argument("--at-once", type=int, default=10_000, help="calls served at a time")
     options = parser.parse_args()
+    places = asyncio.Semaphore(options.at_once)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while await _answer_one(reader, writer, options.seconds):
+            while await _answer_one(reader, writer, options, places):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -39,7 +41,10 @@ async def main() -> None:
 
 
 async def _answer_one(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    options: argparse.Namespace,
+    places: asyncio.Semaphore,
 ) -> bool:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     came = time.monotonic()
@@ -54,8 +59,9 @@ async def _answer_one(
         messages = json.loads(body)["messages"]
         num_results = sum(message["role"] == "tool" for message in messages)
         run = next(_text(each["content"]) for each in messages if each["role"] == "user")
-        await asyncio.sleep(max(0.0, came + seconds - time.monotonic()))
-        answer = _completion(num_results)
+        async with places:
+            await asyncio.sleep(options.seconds)
+        answer = _completion(num_results, options.results)
     data = json.dumps(answer).encode()
     lines = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
     writer.write(f"{lines}{len(data)}\r\n\r\n".encode() + data)
@@ -69,10 +75,10 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else str(content[0]["text"])
 
 
-def _completion(num_results: int) -> dict[str, Any]:
+def _completion(num_results: int, num_wanted: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": None}
-    if num_results < NUM_TOOLS:
-        numbers = (0, 1) if num_results == 0 else (num_results,)
+    if num_results < num_wanted:
+        numbers = (0, 1)[:num_wanted] if num_results == 0 else (num_results,)
         message["tool_calls"] = [_call(number) for number in numbers]
     else:
         message["content"] = "That is all."
@@ -85,7 +91,7 @@ def _completion(num_results: int) -> dict[str, Any]:
             {
                 "index": 0,
                 "message": message,
-                "finish_reason": "tool_calls" if num_results < NUM_TOOLS else "stop",
+                "finish_reason": "tool_calls" if num_results < num_wanted else "stop",
             }
         ],
         "usage": {"prompt_tokens": 200, "completion_tokens": 20, "total_tokens": 220},
