@@ -62,8 +62,13 @@ def write_entries(entries: Iterable[dict[str, Any]], form: Format) -> str:
     """Return a file of these entries; reading it gives them back as they are."""
     if form == Format.JSONL:
         return "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in entries)
+    return readable(list(entries))
+
+
+def readable(value: Any) -> str:
+    """Return a JSON value as YAML, which people read and which names everything."""
     return yaml.dump(
-        list(entries),
+        value,
         Dumper=_Dumper,
         allow_unicode=True,
         sort_keys=False,

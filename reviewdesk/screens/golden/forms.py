@@ -11,6 +11,7 @@ from agents.models import Agent, GoldenTest
 
 _TEXT = {"class": "form-control"}
 _SELECT = {"class": "form-select"}
+LARGEST_FILE = 2_000_000  # Django reads forms of 2.5 MB
 _ORDER = (
     "title",
     "agent",
@@ -146,3 +147,51 @@ class ReasonForm(forms.Form):
         max_length=LONGEST_REASON,
         error_messages={"required": "Say why the test is archived."},
     )
+
+
+class QuarantineForm(forms.Form):
+    """Until when a test is set aside, and why."""
+
+    until = forms.DateField(
+        error_messages={
+            "required": "Choose the day on which the test counts again.",
+            "invalid": "Choose a day, such as 2026-12-31.",
+        }
+    )
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        error_messages={"required": "Say why the test is set aside."},
+    )
+
+
+class ImportForm(forms.Form):
+    """A file of golden tests, sent as one or written in."""
+
+    file = forms.FileField(required=False, allow_empty_file=True)
+    written = forms.CharField(required=False, strip=False)
+    with_unknown_tools = forms.BooleanField(required=False)
+    text = ""
+
+    def clean(self) -> dict[str, Any]:
+        """Return `text`: what the file says, else what was written.
+
+        Raises:
+            ValidationError: There is neither, it is too large, or it is not UTF-8.
+        """
+        given = self.cleaned_data.get("file")
+        self.text = self.cleaned_data.get("written", "")
+        if given is not None:
+            if given.size > LARGEST_FILE:
+                raise forms.ValidationError(
+                    f"The file has {given.size:,} bytes; {LARGEST_FILE:,} at most. Larger ones go "
+                    "through manage.py golden_tests import."
+                )
+            try:
+                self.text = given.read().decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise forms.ValidationError(
+                    f"The file is not UTF-8: byte {error.start} cannot be read."
+                ) from error
+        if not self.text.strip():
+            raise forms.ValidationError("Choose a file, or write the tests into the field.")
+        return {**self.cleaned_data, "text": self.text}

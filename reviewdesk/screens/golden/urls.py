@@ -5,7 +5,9 @@ from django.urls import path
 from reviewdesk.screens.golden import (
     actions,
     editor,
+    exchange_views,
     gate_views,
+    manage,
     policy_views,
     promote_views,
     run_views,
@@ -38,4 +40,10 @@ urlpatterns = [
     path("<int:pk>/", views.test_page, name="test"),
     path("<int:pk>/edit/", editor.edit_test, name="edit"),
     path("<int:pk>/archive/", actions.archive_test, name="archive"),
+    path("<int:pk>/unarchive/", manage.unarchive, name="unarchive"),
+    path("<int:pk>/quarantine/", manage.quarantine, name="quarantine"),
+    path("<int:pk>/quarantine/end/", manage.end_quarantine, name="end_quarantine"),
+    path("<int:pk>/versions/", manage.history, name="history"),
+    path("export/", exchange_views.export, name="export"),
+    path("exchange/", exchange_views.exchange, name="exchange"),
 ]
