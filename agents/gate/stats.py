@@ -21,6 +21,7 @@ _POWER = 0.8
 # gates are decided, so that harm is seen there and the budget is for close calls.
 _SPENDING_POWER = 1 / 3
 _CHUNK = 250
+_NODES = 200
 _EVEN = (np.arange(NUM_RESAMPLES) + 0.5) / NUM_RESAMPLES - 0.5
 
 
@@ -44,7 +45,9 @@ class Compared:
 def look_levels(repeats: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     """Return the one-sided level of each look, so that all looks together err at most `alpha`.
 
-    Source: Lan and DeMets (1983), alpha spending, with the power family of Kim and DeMets (1987).
+    Source: Lan and DeMets (1983), alpha spending, with the power family of Kim and DeMets (1987);
+    worked out by the recursion of Armitage, McPherson and Rowe (1969), since a normal distribution
+    of five dimensions takes SciPy seconds.
     Looks k < l correlate as sqrt(repeats_k / repeats_l), as they do where all noise is between
     repeats; where tests answer the two versions differently they correlate more, and then the
     error is smaller (Slepian 1962).
@@ -53,13 +56,15 @@ def look_levels(repeats: tuple[int, ...], alpha: float) -> tuple[float, ...]:
         repeats: Of each test at each look, rising.
         alpha: Chance to err on one side.
     """
-    times = np.asarray(repeats, dtype=float) / repeats[-1]
-    bounds: list[float] = []
-    for look, spent in enumerate(alpha * times**_SPENDING_POWER):
-        seen = times[: look + 1]
-        covariance = np.sqrt(np.minimum.outer(seen, seen) / np.maximum.outer(seen, seen))
-        bounds.append(_bound(bounds, covariance, float(spent)))
-    return tuple(float(special.ndtr(-bound)) for bound in bounds)
+    levels: list[float] = []
+    places, weights, time = np.zeros(1), np.ones(1), 0.0
+    for repeat, share in zip(repeats, look_shares(repeats, alpha), strict=True):
+        now = repeat / repeats[-1]
+        bound = _bound(places, weights, now - time, share)
+        levels.append(float(special.ndtr(-bound / np.sqrt(now))))
+        places, weights = _on(places, weights, now - time, (-8 * np.sqrt(now), bound))
+        time = now
+    return tuple(levels)
 
 
 def look_shares(repeats: tuple[int, ...], alpha: float) -> tuple[float, ...]:
@@ -178,19 +183,28 @@ def gap_p_value(passed: int, judged: int, passed_before: int, judged_before: int
     return float(stats.fisher_exact(table).pvalue)
 
 
-def _bound(bounds: list[float], covariance: Floats, spent: float) -> float:
-    """Return where the last look's statistic must lie to have spent so much by then."""
-    if not bounds:
-        return float(-special.ndtri(spent))
-    normal = stats.multivariate_normal(
-        mean=np.zeros(len(covariance)), cov=covariance, seed=7, abseps=1e-6, releps=1e-6
-    )
+def _bound(places: Floats, weights: Floats, step: float, share: float) -> float:
+    """Return the bound that a Brownian motion crosses within a step with the chance `share`.
+
+    `weights` say how likely it stands at each of `places` before, not having crossed one yet.
+    """
 
     def excess(bound: float) -> float:
-        return 1 - float(normal.cdf(np.array([*bounds, bound]))) - spent
+        return float(weights @ special.ndtr((places - bound) / np.sqrt(step))) - share
 
-    found = optimize.brentq(excess, 0.5, 8.0, xtol=1e-4)  # type: ignore[no-untyped-call]
-    return float(found)
+    return float(optimize.brentq(excess, -8, 8))  # type: ignore[no-untyped-call]
+
+
+def _on(
+    places: Floats, weights: Floats, step: float, ends: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return where the motion stands a step later, between these ends (Gauss and Legendre)."""
+    nodes, shares = np.polynomial.legendre.leggauss(_NODES)
+    half = (ends[1] - ends[0]) / 2
+    later = ends[0] + half * (nodes + 1)
+    distances = (later[:, None] - places[None, :]) / np.sqrt(step)
+    density = np.exp(-(distances**2) / 2) @ weights / np.sqrt(2 * np.pi * step)
+    return later, shares * half * density
 
 
 def _expanded(level: float, num_tests: int) -> float:
