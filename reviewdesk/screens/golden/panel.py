@@ -15,6 +15,7 @@ from agents.models import Agent, EvalResult, EvalRun, GoldenTest
 from agents.releases.proof import Move
 from reviewdesk.screens.golden.board import Cell, Column, move_between
 from reviewdesk.screens.golden.columns import columns_of
+from reviewdesk.screens.golden.expected import ExpectedLine, lines_of_expectations
 from reviewdesk.screens.golden.reading import cell_in, results_of
 
 
@@ -24,7 +25,7 @@ class CheckCell:
 
     Attributes:
         num_passed: Repeats in which it passed.
-        num_judged: Repeats in which it was judged; 0 is "not run".
+        num_judged: Repeats in which it was judged; 0 is "not run", or "no judge has said".
         found: What was found where it failed, else where it passed.
     """
 
@@ -113,6 +114,7 @@ class Panel:
     test: GoldenTest
     columns: tuple[PanelColumn, ...]
     lines: tuple[CheckLine, ...]
+    expected: tuple[ExpectedLine, ...]
     move: Move | None
     cause: tuple[str, str]
     history: History
@@ -191,6 +193,9 @@ def read_panel(agent: Agent, test: GoldenTest, columns: tuple[Column, ...] | Non
         test=test,
         columns=own,
         lines=tuple(_line(test, at, check, own) for at, check in enumerate(test.checks)),
+        expected=lines_of_expectations(
+            test, [() if each.cell.is_outdated else each.results for each in own]
+        ),
         move=move_between(before, now) if now else None,
         cause=cause_of(test.source_label),
         history=_history(test),
@@ -237,7 +242,7 @@ def _deviations(results: tuple[EvalResult, ...]) -> tuple[Deviation, ...]:
     for result in results:
         if result.status == EvalResult.Status.FAILED:
             for check in result.checks:
-                if not check["passed"]:
+                if check["passed"] is False:
                     found.setdefault((check["title"], check["found"]), []).append(result)
             if result.error:
                 found.setdefault(("ends by itself", result.error), []).append(result)
@@ -258,9 +263,10 @@ def _line(test: GoldenTest, at: int, check: Check, columns: tuple[PanelColumn, .
 def _check_cell(test: GoldenTest, at: int, column: PanelColumn) -> CheckCell:
     if column.cell.is_outdated or column.cell.test_hash != test.content_hash:
         return CheckCell()
-    judged = [result.checks[at] for result in column.results if at < len(result.checks)]
+    found = [result.checks[at] for result in column.results if at < len(result.checks)]
+    judged = [check for check in found if check["passed"] is not None]
     failed = [check for check in judged if not check["passed"]]
-    telling = (failed or judged)[:1]
+    telling = (failed or judged or found)[:1]
     return CheckCell(
         num_passed=len(judged) - len(failed),
         num_judged=len(judged),
