@@ -1,6 +1,7 @@
 """The demo as loaded: everything stands, twice is once, and a run repeats the past."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -34,6 +35,7 @@ from agents.runtime.loop import advance
 from agents.tools.autonomy import database_now, effective_level
 from agents.tools.evidence import evidence_for
 from reviewdesk.people.models import Membership, User
+from reviewdesk.screens.approvals.settled import read_today
 from traces.labels import disagreed
 from traces.models import Label, Project, Session, Span
 
@@ -97,6 +99,11 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     assert Demotion.objects.get().rule == Demotion.Rule.UNDO
     made = UndoableCall.objects.filter(agent_tool__name="modify_pending_order_address")
     assert sorted(made.values_list("status", flat=True)) == ["open", "open", "undone"]
+
+    tainted = Run.objects.get(taint__isnull=False)
+    assert (tainted.status, tainted.parked_for) == (Run.Status.WAITING, Run.Parked.APPROVAL)
+    assert "untrusted content" in tainted.approvals.get().why
+    assert (read_today(tainted.project).median_wait or timedelta()).total_seconds() >= 3 * 60
 
     decided = ToolApproval.objects.exclude(status=ToolApproval.Status.WAITING)
     assert set(decided.values_list("status", flat=True)) == {"approved", "edited", "rejected"}

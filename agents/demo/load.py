@@ -24,6 +24,7 @@ from agents.demo.parcels import leave_unknown
 from agents.demo.records import DATASET, NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.releases import release_history
 from agents.demo.spending import spend_and_budgets
+from agents.demo.strangers import leave_tainted
 from agents.demo.today import run_scenario, run_today
 from agents.demo.tools import FOR_AGENTS
 from agents.demo.waiting import fill_inbox
@@ -146,6 +147,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     connect_outside(project=shop, lead=staff.lead, admin=staff.admin)
     trip_breaker(project=shop)
     leave_unknown(project=shop, engineer=staff.engineer, lead=staff.lead)
+    leave_tainted(project=shop, engineer=staff.engineer, lead=staff.lead)
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     fill_outgoing(
         project=shop,

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import F
 
 from agents.demo.customers import CustomerTask, everyday_tasks
 from agents.demo.records import shop_records
@@ -63,23 +64,28 @@ def _take(tasks: list[CustomerTask], scenario: str) -> CustomerTask:
     return task
 
 
-def _waiting(run: Run) -> ToolApproval:
-    return run.approvals.get(status=ToolApproval.Status.WAITING)
+def _waiting(run: Run, *, minutes: int) -> ToolApproval:
+    """Return the call that waits, as if it had done so for some minutes: nobody decides at once."""
+    waiting = run.approvals.filter(status=ToolApproval.Status.WAITING)
+    waiting.update(created_at=F("created_at") - timedelta(minutes=minutes))
+    return waiting.get()
 
 
 def _approve(run: Run, by: AbstractBaseUser) -> None:
-    approve_call(approval=_waiting(run), by=by)
+    approve_call(approval=_waiting(run, minutes=4), by=by)
     advance(run.pk)
 
 
 def _edit(run: Run, task: CustomerTask, by: AbstractBaseUser) -> None:
     _, arguments = task.expectation.writes[0]
     message = "The customer wants it on the gift card."
-    edit_call(approval=_waiting(run), by=by, arguments=arguments, message=message)
+    approval = _waiting(run, minutes=11)
+    edit_call(approval=approval, by=by, arguments=arguments, message=message)
     advance(run.pk)
 
 
 def _reject(run: Run, by: AbstractBaseUser) -> None:
     message = "The customer asked for the gift card; ask again where the refund goes."
-    reject_call(approval=_waiting(run), by=by, message=message, hold=timedelta(0))
+    approval = _waiting(run, minutes=7)
+    reject_call(approval=approval, by=by, message=message, hold=timedelta(0))
     advance(run.pk)

@@ -43,10 +43,12 @@ class Taint:
 
     Attributes:
         first: The first one's `{step, tool, why}`.
+        facts: What its calls are weighed by.
     """
 
     num_runs: int
     first: dict[str, object]
+    facts: RunFacts
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,17 @@ def _taints(project: Project) -> dict[int, Taint]:
     tainted = Run.objects.filter(
         project=project, finished_at=None, taint__isnull=False, kind=Run.Kind.LIVE
     )
-    found: dict[int, list[dict[str, object]]] = {}
-    for agent_id, taint in tainted.order_by("created_at").values_list("agent_id", "taint"):
-        found.setdefault(agent_id, []).append(taint or {})
-    return {agent_id: Taint(len(taints), taints[0]) for agent_id, taints in found.items()}
+    found: dict[int, list[Run]] = {}
+    rows = tainted.select_related("version").only("agent", "taint", "version__number")
+    for run in rows.order_by("created_at"):
+        found.setdefault(run.agent_id, []).append(run)
+    return {agent_id: _taint_of(runs) for agent_id, runs in found.items()}
+
+
+def _taint_of(runs: Sequence[Run]) -> Taint:
+    run, taint = runs[0], runs[0].taint or {}
+    facts = RunFacts(run.version_id, str(run.version), is_serious=True, taint=taint)
+    return Taint(len(runs), taint, facts)
 
 
 def _lifts(agents: Sequence[Agent], tier: Tier | None, now: datetime) -> tuple[CeilingLift, ...]:
@@ -213,20 +222,8 @@ def _cell(
     if given is None or found is None:
         return Cell(agent, None, None, None, None)
     taint = taints.get(agent.pk)
-    facts = _facts(agent, taint)
+    facts = taint.facts if taint else None
     return Cell(agent, given, found, weigh(found, contract, now=now, run=facts), taint)
-
-
-def _facts(agent: Agent, taint: Taint | None) -> RunFacts | None:
-    """Return what a tainted run of the live version would be, or None where none is tainted."""
-    if taint is None or agent.live_version_id is None:
-        return None
-    return RunFacts(
-        version_id=agent.live_version_id,
-        version=str(agent.live_version),
-        is_serious=True,
-        taint=taint.first,
-    )
 
 
 def _count_calls(
