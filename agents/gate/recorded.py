@@ -13,9 +13,10 @@ _JUDGED = (EvalResult.Status.PASSED, EvalResult.Status.FAILED)
 def evidence_of(gate: Gate) -> Evidence:
     """Return a gate's evidence at its look.
 
-    One query, and those of `verdicts_of`. What stands in quarantine and what is critical was noted
-    when the gate began. Repeats beyond the look's, which are confirming re-runs, count for hard
-    gates alone, so that choosing them moves no rate.
+    One query, and those of `verdicts_of`; what believed judges said must stand in the results
+    already (`count_verdicts`), what others said is only numbered. What is in quarantine and what is
+    critical was noted when the gate began. Repeats beyond the look's, which are confirming re-runs,
+    count for hard gates alone, so that choosing them moves no rate.
 
     Args:
         gate: With its eval runs and versions.
@@ -78,7 +79,7 @@ def _repeats(
     judged = [row for row in counted if row.status in _JUDGED]
     said = [verdict for row in judged for verdict in verdicts.get(row.pk, [])]
     return Repeats(
-        num_passed=sum(_has_passed(row, verdicts.get(row.pk, [])) for row in judged),
+        num_passed=sum(row.status == EvalResult.Status.PASSED for row in judged),
         num_judged=len(judged),
         num_infra=len(counted) - len(judged),
         num_reruns=len(rows) - len(counted),
@@ -87,12 +88,6 @@ def _repeats(
         latencies_ms=tuple(float(row.working_ms) for row in counted if row.working_ms is not None),
         hard=tuple((gate, found) for row in rows for gate, found in _hard(row).items()),
     )
-
-
-def _has_passed(row: EvalResult, verdicts: Sequence[JudgeVerdict]) -> bool:
-    """Say whether a repeat passed: its checks, and every judge that is believed."""
-    is_refused = any(each.passes is False and not each.is_advisory for each in verdicts)
-    return row.status == EvalResult.Status.PASSED and not is_refused
 
 
 def _hard(row: EvalResult) -> dict[str, str]:

@@ -16,9 +16,9 @@ from agents.gate.decision import Decision, Outcome
 from agents.gate.evidence import Evidence
 from agents.gate.policy import config_for
 from agents.gate.recorded import evidence_of
+from agents.golden.expectations import count_verdicts, waits_for_judges
 from agents.golden.plan import chosen_tests, repeats_of
 from agents.golden.runner import add_repeats, finish, rerun_tests, start_pair
-from agents.judges.verdicts import num_pending
 from agents.models import Agent, EvalResult, EvalRun, Gate, GoldenTest, Version
 from agents.tools.autonomy import database_now
 
@@ -154,6 +154,8 @@ def _settle(pk: int) -> bool:
 def _look(gate: Gate) -> None:
     """Decide at this look; add runs where they may change what was decided, else end."""
     config = GateConfig.from_json(gate.config)
+    for eval_run in (gate.candidate_run, gate.baseline_run):
+        count_verdicts(eval_run)
     evidence = evidence_of(gate)
     decision = decide(evidence, config)
     while _ask_for_more(gate, evidence, decision):
@@ -225,7 +227,7 @@ def _is_waiting(gate: Gate) -> bool:
     """Say whether a run is still to be judged, by its checks or by a judge."""
     runs: list[EvalRun] = [gate.candidate_run, gate.baseline_run]
     pending = EvalResult.objects.filter(eval_run__in=runs, status=EvalResult.Status.PENDING)
-    return pending.exists() or any(num_pending(eval_run) for eval_run in runs)
+    return pending.exists() or any(waits_for_judges(eval_run) for eval_run in runs)
 
 
 def _locked(pk: Any) -> Gate:
