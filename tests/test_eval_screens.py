@@ -241,3 +241,36 @@ def test_reading_asks_for_get_and_cancelling_for_post() -> None:
     for rest in ("runs/", f"runs/{now.pk}/", "compare/", f"compare/{before.pk}/{now.pk}/"):
         assert client.post(address(now.agent, rest)).status_code == 405
     assert client.get(address(now.agent, f"runs/{now.pk}/cancel/")).status_code == 405
+
+
+def test_a_suite_and_a_tag_can_be_run_alone() -> None:
+    agent, version = make_shop_agent()
+    make_test(agent, suite="edge", tags=["money"])
+    make_test(agent)
+    client = client_as(Role.ENGINEER, agent.project)
+    values = {"version": version.pk, "suite": "edge", "tag": "money"}
+    client.post(address(agent, "start/"), values)
+    eval_run = EvalRun.objects.get()
+    assert eval_run.results.get().test.slug == "test-1"
+    text = client.get(address(agent, f"runs/{eval_run.pk}/")).content.decode()
+    assert "some of the agent’s tests only: the suite edge, and of it the tag money" in text
+
+
+def test_an_empty_suite_says_so_and_starts_nothing() -> None:
+    agent, version = make_shop_agent()
+    make_test(agent)
+    client = client_as(Role.ENGINEER, agent.project)
+    answer = client.post(address(agent, "start/"), {"version": version.pk, "suite": "edge"})
+    assert answer.status_code == 409
+    assert "None of the golden tests of" in answer.content.decode()
+    assert not EvalRun.objects.exists()
+
+
+def test_what_a_suite_would_take_is_said_before() -> None:
+    agent, version = make_shop_agent()
+    make_test(agent, suite="edge", tags=["money"])
+    make_test(agent)
+    client = client_as(Role.ENGINEER, agent.project)
+    query = f"?agent={agent.slug}&version={version.pk}&repeats=3&suite=edge"
+    text = client.get(address(agent, f"gates/new/{query}")).content.decode()
+    assert "without a comparison: 3 runs, time not known" in text

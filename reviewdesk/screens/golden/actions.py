@@ -20,28 +20,28 @@ from reviewdesk.screens.golden.views import (
     panel_context,
 )
 from reviewdesk.screens.pages import go_to, render_page
+from traces.models import Project
 
 
 @require_POST
 def start_eval_run(request: DeskRequest, slug: str) -> HttpResponse:
-    """Run all active tests of a version's agent, or one of them, and show the eval run."""
+    """Run the tests of a version's agent, of a suite or tag, or one, and show the eval run."""
     project = project_for(request, slug, Permission.RUN_GOLDEN)
     form = RunForm(request.POST)
     if not form.is_valid():
         problem = str(next(iter(form.errors.values()))[0])
         return _board_again(request, slug, None, problem, status=422)
-    version = (
-        Version.objects.select_related("agent")
-        .filter(agent__project=project, pk=form.cleaned_data["version"])
-        .first()
-    )
-    if version is None:
-        raise Http404("This project has no such version.")
+    version = _version_for(project, form.cleaned_data["version"])
     test = form.cleaned_data["test"]
     tests = None if test is None else [golden_test_for(request, slug, test, Permission.RUN_GOLDEN)]
     try:
         eval_run = runner.start_eval_run(
-            version=version, tests=tests, num_repeats=form.cleaned_data["repeats"], by=request.user
+            version=version,
+            tests=tests,
+            num_repeats=form.cleaned_data["repeats"],
+            suites=form.suites,
+            tags=form.tags,
+            by=request.user,
         )
     except (GoldenError, RunError) as error:
         return _board_again(request, slug, version.agent.slug, str(error), status=409)
@@ -76,6 +76,13 @@ def archive_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
         return render_page(request, "golden/index.html", context, partial="panel", status=409)
     messages.success(request, f"Archived: {test.title}. Evidence taken with it is void.")
     return go_to(request, f"{reverse('golden:index', args=[slug])}?agent={test.agent.slug}")
+
+
+def _version_for(project: Project, pk: int) -> Version:
+    version = Version.objects.select_related("agent").filter(agent__project=project, pk=pk).first()
+    if version is None:
+        raise Http404("This project has no such version.")
+    return version
 
 
 def _board_again(

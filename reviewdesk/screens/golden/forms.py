@@ -120,7 +120,7 @@ class TestForm(forms.Form):
 
 
 class RunForm(forms.Form):
-    """Which version is tested, and how often each test is run."""
+    """Which version is tested, by which tests, and how often each is run."""
 
     version = forms.IntegerField(
         error_messages={"required": "Choose a version.", "invalid": "Choose a version."}
@@ -134,10 +134,22 @@ class RunForm(forms.Form):
         ),
     )
     test = forms.IntegerField(required=False)
+    suite = forms.CharField(required=False, max_length=20)
+    tag = forms.CharField(required=False, max_length=LONGEST_TAG)
 
     def clean_repeats(self) -> int:
         """Return how often, once where nothing is said."""
         return self.cleaned_data["repeats"] or 1
+
+    @property
+    def suites(self) -> list[str]:
+        """Return the suite that was chosen; none is all."""
+        return [self.cleaned_data["suite"]] if self.cleaned_data["suite"] else []
+
+    @property
+    def tags(self) -> list[str]:
+        """Return the tag that was chosen; none is any."""
+        return [self.cleaned_data["tag"]] if self.cleaned_data["tag"] else []
 
 
 class ReasonForm(forms.Form):
