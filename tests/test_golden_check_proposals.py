@@ -55,3 +55,26 @@ def test_leaks_and_overreach_are_forbidden_as_such(
 
 def test_overreach_without_a_refused_call_forbids_the_call_itself() -> None:
     assert kinds(recording(LOOK, SAYS, cause="C2", wrong=LOOK)) == ["tool_not_called"]
+
+
+METHODS = {"payment_methods": {"gift_card_5": {"id": "gift_card_5"}, "credit_card_1": {}}}
+USER = Call("get_user_details", {"user_id": "ann_1"}, 2, METHODS)
+REFUND = Call(
+    "issue_refund", {"order_id": "#A1", "to": "credit_card_1"}, 4, {"order_id": "#A1"}, span_id="d"
+)
+
+
+@pytest.mark.parametrize(
+    ("comment", "right"),
+    [
+        ("It went to credit_card_1; the customer chose gift_card_5.", "gift_card_5"),
+        ("The customer wanted gift_card_5", "gift_card_5"),
+        ("The customer wanted gift_card_9.", None),
+        ("Wrong card.", None),
+    ],
+)
+def test_value_that_the_comment_names_is_demanded(comment: str, right: str | None) -> None:
+    what = recording(USER, REFUND, cause="T2", wrong=REFUND, comment=comment)
+    never, called = (proposal.check for proposal in propose_checks(what))
+    assert never == {"kind": "tool_not_called", "tool": REFUND.tool, "arguments": REFUND.arguments}
+    assert called["arguments"] == ({"order_id": "#A1", "to": right} if right else {})

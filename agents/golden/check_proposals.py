@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from agents.golden.call_checks import confirmed_before
 from agents.golden.checks import check_title, judge_outcome
+from agents.golden.corrections import corrected_arguments
 from agents.golden.judgements import Check, shorten
 from agents.golden.outcome import Call, Event, Message, Outcome
 from agents.golden.proposals import Proposal, Recording, id_of
@@ -94,7 +95,10 @@ def _other_arguments(recording: Recording) -> Iterator[Proposal]:
             f"Step {call.step} called it with these arguments, and should not have.",
         )
     for call in calls:
-        if call.arguments:  # else the two checks could never hold together
+        if right := corrected_arguments(call, recording.comment, recording.events):
+            check = {"kind": "tool_called", "tool": call.tool, "arguments": right}
+            yield Proposal(check, "With the value that the comment names.")
+        elif call.arguments:  # else the two checks could never hold together
             yield Proposal(
                 {"kind": "tool_called", "tool": call.tool, "arguments": {}},
                 "Name the right arguments here; left empty, any will do.",

@@ -54,6 +54,7 @@ class Recording:
         cause: Code of the label's primary cause, such as "T5"; empty if unknown.
         is_resolved: Whether the label says that all went well.
         writes: Whether a tool changes something; None for a tool that is not known here.
+        comment: What the reviewer wrote.
     """
 
     events: tuple[Event, ...]
@@ -63,6 +64,7 @@ class Recording:
     cause: str
     is_resolved: bool
     writes: Callable[[str], bool | None]
+    comment: str = ""
 
     @property
     def calls(self) -> list[Call]:

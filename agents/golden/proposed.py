@@ -102,6 +102,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
         cause=cause,
         is_resolved=label is not None and label.answers.get("outcome") == "resolved",
         writes=writes,
+        comment=label.comment if label else "",
     )
     checks = propose_checks(recording)
     script = propose_input(recording, [proposal.check for proposal in checks])
@@ -117,7 +118,6 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
     severity = label.answers.get("severity", "") if label else ""
     first_words = session.title or script.messages[-1]["content"]
     suite = GoldenTest.Suite.COMMON if recording.is_resolved else GoldenTest.Suite.REGRESSION
-    comment = label.comment if label else ""
     return ProposedTest(
         title=propose_title(recording, cause_title, first_words),
         messages=script.messages,
@@ -125,7 +125,7 @@ def propose_test(*, session: Session, label: Label | None) -> ProposedTest:
         left_out=script.left_out,
         fixtures=propose_fixtures(recording),
         checks=checks,
-        expectations=propose_expectations(comment, is_resolved=recording.is_resolved),
+        expectations=propose_expectations(recording.comment, is_resolved=recording.is_resolved),
         suite=suite.value,
         severity=severity if severity in GoldenTest.Severity.values else _DEFAULT_SEVERITY,
         tags=(cause,) if cause else (),
