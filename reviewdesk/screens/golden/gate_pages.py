@@ -11,6 +11,7 @@ from agents.gate.config import HARD_GATES, GateConfig
 from agents.gate.decision import Arm, CriticalTest, Decision, HardFinding, MovedTest, Slice
 from agents.models import Agent, EvalResult, Gate
 from agents.tools.autonomy import database_now
+from reviewdesk.screens.golden.board import Board
 from reviewdesk.screens.golden.gate_chart import Forest, forest, interval_text
 from reviewdesk.screens.golden.progress import seconds_left
 from reviewdesk.screens.golden.sentence import Sentence, gate_sentence
@@ -188,6 +189,15 @@ def gates_of(agent: Agent) -> QuerySet[Gate]:
         .defer("candidate__config", "baseline__config")
         .order_by("-pk")
     )
+
+
+def gate_between(board: Board) -> Gate | None:
+    """Return the gate whose two eval runs stand side by side, if there is one. One query."""
+    sides = (board.baseline, board.candidate)
+    runs = [side.eval_run for side in sides if side and side.is_pinned and side.eval_run]
+    if len(runs) < 2:
+        return None
+    return gates_of(board.agent).filter(baseline_run=runs[0], candidate_run=runs[1]).first()
 
 
 def gate_rows(gates: Iterable[Gate]) -> list[GateRow]:

@@ -11,6 +11,7 @@ from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.golden.board import Board
 from reviewdesk.screens.golden.columns import Pick, choices_of
+from reviewdesk.screens.golden.gate_pages import gate_between
 from reviewdesk.screens.golden.panel import read_panel
 from reviewdesk.screens.golden.progress import running_of
 from reviewdesk.screens.golden.reading import read_board
@@ -133,6 +134,7 @@ def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None
         "page": page,
         "sentence": compare_sentence(board),
         "aside": aside_of(board),
+        "gate": gate_between(board),
         "running": running_of(agent.pk),
         "empty": "" if words else _EMPTY.get(show) or _EMPTY.get(suite) or "This suite is empty.",
         "newest_version": agent.versions.order_by("-number").defer("config").first(),
