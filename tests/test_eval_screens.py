@@ -106,7 +106,8 @@ def test_comparison_names_what_moved_with_an_interval() -> None:
     before, now = make_two()
     text = get(now.agent, f"compare/{before.pk}/{now.pk}/")
     assert "No difference is shown: \N{MINUS SIGN}50.0 points" in text
-    assert "Passed 100 % before and 50 % now, over 2 tests." in text
+    rates = f"Eval run {before.pk} passed 100 %, eval run {now.pk} 50 %, over 2 tests."
+    assert rates in text
     assert "Test 2" in text
     assert "Test 1</a>" not in text, "the same stands under its tab"
 

@@ -33,7 +33,10 @@ def compared_sentence(comparison: Comparison) -> Sentence:
         text = "No test was judged in both with the same content."
         return Sentence("info", "info-circle", text, "Nothing can be compared.")
     size = f"{whole.num_tests} test{'' if whole.num_tests == 1 else 's'}"
-    rates = f"Passed {_percent(whole.before)} before and {_percent(whole.now)} now, over {size}."
+    rates = (
+        f"Eval run {comparison.before.pk} passed {_percent(whole.before)}, eval run "
+        f"{comparison.now.pk} {_percent(whole.now)}, over {size}."
+    )
     if whole.low is None or whole.high is None:
         return Sentence("info", "info-circle", rates, "One test tells of no other.")
     interval = f"{points(whole.diff)} points (95 %: {points(whole.low)} to {points(whole.high)})"
