@@ -8,6 +8,9 @@ from agents.gate.decision import Decision, Outcome
 from agents.gate.evidence import Evidence, diffs_of, mean_repeats
 from agents.gate.sentence import sentences_for
 
+# How often a critical test's lost repeats are made up for.
+_MOST_TRIES = 3
+
 
 @dataclass(frozen=True)
 class _Range:
@@ -61,6 +64,8 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
         seed=evidence.seed,
     )
     decided = replace(draft, outcome=_outcome(draft, config))
+    if not _may_change(decided, config):
+        decided = replace(decided, next_repeats=None)
     sentence, why = sentences_for(decided, config)
     return replace(decided, sentence=sentence, why=why)
 
@@ -79,7 +84,7 @@ def to_rerun(evidence: Evidence, decision: Decision) -> list[str]:
     """Return the tests of which one more run of the candidate would settle something.
 
     Hard findings that were seen in one run only and have had no confirming re-run; critical tests
-    of which an infrastructure error took a repeat (three tries at most).
+    of which an infrastructure error took a repeat.
     """
     if decision.outcome in {Outcome.FAILED, Outcome.VOID}:
         return []
@@ -87,13 +92,13 @@ def to_rerun(evidence: Evidence, decision: Decision) -> list[str]:
     found = [
         each.key
         for each in decision.hard
-        if not each.is_confirmed and each.num_runs <= tests[each.key].num_planned
+        if not each.is_confirmed and not tests[each.key].was_rerun
     ]
     found += [
         each.key
         for each in decision.critical
         if each.num_passed == each.num_judged < each.num_needed
-        and tests[each.key].now.num_runs < each.num_needed + 3
+        and tests[each.key].now.num_runs < each.num_needed + _MOST_TRIES
     ]
     return sorted(set(found))
 
@@ -111,6 +116,14 @@ def _range(evidence: Evidence, level: float) -> _Range:
         high=float(found.high),
         could_see=min(stats.least_seen(float(found.error), level), 1.0),
     )
+
+
+def _may_change(decided: Decision, config: GateConfig) -> bool:
+    """Say whether more repeats of all tests may decide what is open; of one finding they do not."""
+    if decided.outcome is not Outcome.INCONCLUSIVE or decided.low is None:
+        return False
+    is_unsure = any(each.state == "unsure" for each in decided.ceilings)
+    return is_unsure or not is_no_worse(decided.low, config.margin)
 
 
 def _outcome(draft: Decision, config: GateConfig) -> Outcome:

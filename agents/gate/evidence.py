@@ -47,7 +47,7 @@ class TestEvidence:
 
     Attributes:
         key: Its slug, or the task's id in a file.
-        num_planned: Repeats that the look asks for; any beyond them are confirming re-runs.
+        was_rerun: The candidate was run on it once more, to confirm a hard finding.
     """
 
     __test__ = False
@@ -60,7 +60,7 @@ class TestEvidence:
     tags: tuple[str, ...] = ()
     is_critical: bool = False
     is_quarantined: bool = False
-    num_planned: int = 1
+    was_rerun: bool = False
 
     @property
     def is_compared(self) -> bool:

@@ -68,7 +68,7 @@ def _test(
         tags=tuple(test.tags),
         is_critical=test.slug in critical,
         is_quarantined=test.slug in options.get("quarantined", ()),
-        num_planned=max(look_repeats, critical.get(test.slug, 0)),
+        was_rerun=test.slug in options.get("rerun", ()),
     )
 
 

@@ -94,13 +94,13 @@ def evidence_from(
         )
     repeats = max(len(now[key].rows) for key in common)
     tests = [
-        _test(key, before.get(key, _Collected()), now.get(key, _Collected()), repeats)
+        _test(key, before.get(key, _Collected()), now.get(key, _Collected()))
         for key in sorted(before.keys() | now.keys())
     ]
     return Evidence(baseline[0], candidate[0], tuple(tests), looks=(repeats,), seed=seed)
 
 
-def _test(key: str, before: _Collected, now: _Collected, repeats: int) -> TestEvidence:
+def _test(key: str, before: _Collected, now: _Collected) -> TestEvidence:
     first = (now.rows or before.rows)[0]
     return TestEvidence(
         key=key,
@@ -110,7 +110,6 @@ def _test(key: str, before: _Collected, now: _Collected, repeats: int) -> TestEv
         suite=first.suite,
         tags=first.tags,
         is_critical=first.is_critical,
-        num_planned=repeats,
     )
 
 

@@ -170,8 +170,7 @@ def _look(gate: Gate) -> None:
 def _ask_for_more(gate: Gate, evidence: Evidence, decision: Decision) -> bool:
     """Queue confirming re-runs, or the next look's repeats; say whether either was done."""
     if keys := to_rerun(evidence, decision):
-        tests = GoldenTest.objects.filter(agent=gate.agent_id, slug__in=keys)
-        rerun_tests(eval_run=gate.candidate_run, tests=list(tests))
+        _rerun(gate.candidate_run, keys)
         return True
     if decision.is_final or decision.next_repeats is None:
         return False
@@ -182,6 +181,14 @@ def _ask_for_more(gate: Gate, evidence: Evidence, decision: Decision) -> bool:
         return False
     gate.look += 1
     return True
+
+
+def _rerun(eval_run: EvalRun, keys: Sequence[str]) -> None:
+    """Run tests once more under the candidate, and note it: a finding is confirmed only once."""
+    tests = GoldenTest.objects.filter(agent=eval_run.agent_id, slug__in=keys)
+    rerun_tests(eval_run=eval_run, tests=list(tests))
+    eval_run.options["rerun"] = sorted({*eval_run.options.get("rerun", ()), *keys})
+    eval_run.save(update_fields=["options"])
 
 
 def _end(gate: Gate, decision: Decision) -> None:

@@ -107,7 +107,7 @@ def _inconclusive(decision: Decision, config: GateConfig) -> Iterator[str]:
     if decision.next_repeats is not None:
         yield f"{decision.next_repeats} repeats of each test may still decide it."
     else:
-        yield "No further repeats can be added: a person decides."
+        yield "No further repeats are added: a person decides."
 
 
 def _unclear(decision: Decision, config: GateConfig) -> str:

@@ -32,6 +32,8 @@ _WITHOUT_DATABASE = frozenset(
     }
 )
 _WITH_ANY_SCHEMA = frozenset({"migrate", "prepare", "showmigrations", "sqlmigrate"})
+# For CI 1 means that the gate failed: what keeps it from running has a code of its own.
+_CANNOT_START = {"gate": 3}
 _HELP = frozenset({"-h", "--help", "--version"})
 
 
@@ -51,7 +53,8 @@ def ready_for(arguments: Sequence[str]) -> Iterator[None]:
             _prepare(name, is_help=bool(_HELP & set(arguments[1:])), stack=stack)
             yield
         except (BadEnvironmentError, EmbeddedError) as error:
-            sys.exit(f"reviewdesk cannot start: {error}")
+            sys.stderr.write(f"reviewdesk cannot start: {error}\n")
+            sys.exit(_CANNOT_START.get(name, 1))
 
 
 def _prepare(name: str, *, is_help: bool, stack: contextlib.ExitStack) -> None:
