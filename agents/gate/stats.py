@@ -212,7 +212,7 @@ def _expanded(level: float, num_tests: int) -> float:
     return float(special.ndtr(-wide))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
 def _weights(num: int, seed: int) -> Floats:
     """Return how often each of `num` items is drawn, per resample: (resamples, num)."""
     random = np.random.default_rng(seed)
