@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.errors import GoldenError
+from agents.golden.content import content_of, hash_of
 from agents.golden.edit import archive_test, edit_test, unarchive_test
 from agents.golden.exchange import export_tests
 from agents.golden.files import Format
@@ -30,7 +31,10 @@ HTMX = {"HX-Request": "true"}
 
 def made(**overrides: Any) -> tuple[Agent, GoldenTest]:
     agent, _ = make_shop_agent()
-    return agent, make_test(agent, **overrides)
+    test = make_test(agent, **overrides)
+    test.content_hash = hash_of(content_of(test))
+    test.save(update_fields=["content_hash"])
+    return agent, test
 
 
 def url(name: str, agent: Agent, *args: Any) -> str:
@@ -60,7 +64,7 @@ def tomorrow(days: int = 1) -> Any:
 def test_change_of_content_is_a_version_and_a_change_of_name_is_none() -> None:
     _, test = made()
     edit(test, title="Another title", suite="edge", is_critical=True)
-    assert GoldenTestVersion.objects.count() == 0
+    assert GoldenTestVersion.objects.count() == 0  # a test written as a row has none yet
     edit(test, checks=[CALLS_CANCEL])
     edit(test, checks=[CALLS_CANCEL], on_missing="read")
     test.refresh_from_db()
