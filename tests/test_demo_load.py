@@ -19,6 +19,7 @@ from agents.models import (
     Agent,
     Demotion,
     EvalRun,
+    Gate,
     GoldenTest,
     Level,
     LevelProposal,
@@ -74,7 +75,10 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     assert agent.model_base_url == ""
     request = agent.releases.get(status=Release.Status.WAITING)
     assert (str(request.version), request.eval_run.status) == ("v6", EvalRun.Status.PASSED)
-    assert what_changed(agent=agent, eval_run=request.eval_run) == ""
+    assert request.gate.status == Gate.Status.PASSED
+    assert what_changed(agent=agent, eval_run=request.eval_run, gate=request.gate) == ""
+    stepped_back = Gate.objects.get(candidate__number=1)
+    assert (stepped_back.status, stepped_back.policy.number) == (Gate.Status.FAILED, 1)
     levels = {
         tool.name: effective_level(tool, now=database_now()).level for tool in agent.tools.all()
     }

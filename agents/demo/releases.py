@@ -9,6 +9,7 @@ import pgtrigger
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Model
 
+from agents.demo.gates import run_gate, set_rules
 from agents.demo.history import ERAS, PastSession
 from agents.demo.injection import make_injection_tests
 from agents.golden.judgements import Check
@@ -70,7 +71,8 @@ def release_history(
 ) -> None:
     """Release versions 1 to 5 one after the other, and request the release of the last.
 
-    Eval runs are run here and now; what is dated back is when the demo's people did their part.
+    That one rests on a gate. Eval runs and gates are run here and now; what is dated back is when
+    the demo's people did their part.
     """
     people = _People(engineer, lead, admin, reviewer)
     for version, era, reason in zip(versions[:4], ERAS, _REASONS, strict=False):
@@ -90,8 +92,19 @@ def release_history(
     candidate = versions[5]
     written_at = now - timedelta(hours=20)
     _backdate(candidate, "immutable", created_at=written_at)
-    proof = run_golden(candidate, by=engineer, started_at=written_at + timedelta(minutes=9))
-    request = request_release(version=candidate, eval_run=proof, reason=_REASONS[5], by=engineer)
+    run_golden(candidate, by=engineer, started_at=written_at + timedelta(minutes=9))
+    set_rules(project=agent.project, engineer=engineer, lead=lead)
+    was_before = now - timedelta(hours=26)
+    run_gate(candidate=versions[0], baseline=versions[4], by=reviewer, started_at=was_before)
+    proof = run_gate(
+        candidate=candidate,
+        baseline=versions[4],
+        by=engineer,
+        started_at=written_at + timedelta(minutes=12),
+    )
+    request = request_release(
+        version=candidate, eval_run=None, gate=proof, reason=_REASONS[5], by=engineer
+    )
     _backdate(request, "update_update", requested_at=written_at + timedelta(minutes=30))
 
 
