@@ -104,8 +104,10 @@ class Run(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    # The database's clock when `agents.runtime.claim.fenced` locked the row; no column.
+    # No columns: what `agents.runtime.claim.fenced` read with the row, the database's clock and
+    # whether there is any kill switch on.
     read_at: datetime
+    is_any_stop_on: bool
 
     class Meta:
         constraints = [

@@ -14,20 +14,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import DateTimeField, Func
 
 from agents.errors import ClaimLostError
-from agents.models import Run, WorkerHeartbeat
+from agents.models import Agent, Run, Version, WorkerHeartbeat
 from agents.tools.standing import hold_authority
+from traces.models import Session
+from traces.prepared import Columns, prepared_cursor
 
 WORKER_ID = uuid.uuid4().hex
 LEASE_SECONDS = 10
 ALIVE_SECONDS = 10
 # Columns that advancing a run never reads, and that grow with it.
-UNREAD = ("session__said", "session__said_vector", "session__metadata")
+_UNREAD = ("said", "said_vector", "metadata")
 # Lost so often in a row, a run may be what kills its workers.
 SUSPECT_AFTER = 2
 MAX_SUSPECTS = 4
+_RUN, _AGENT, _VERSION = Columns(Run, "run"), Columns(Agent, "agent"), Columns(Version, "version")
+_SESSION = Columns(Session, "session", without=_UNREAD)
+# The clock is read when the row is found, a moment before it is locked where somebody else has it.
+_LOCK = f"""
+SELECT clock_timestamp(), EXISTS (SELECT FROM agents_killswitch WHERE lifted_at IS NULL),
+    {_RUN.sql}, {_AGENT.sql}, {_VERSION.sql}, {_SESSION.sql}
+FROM agents_run run JOIN agents_agent agent ON agent.id = run.agent_id
+    JOIN agents_version version ON version.id = run.version_id
+    JOIN traces_session session ON session.id = run.session_id
+WHERE run.id = %s AND run.claim_token = %s AND run.status = 'running' FOR UPDATE OF run
+"""
 _CHANGED_BY_OTHERS = (
     "read_at", "cancel_requested_at", "error", "num_retries", "num_lost_in_row", "lost_since",
 )  # fmt: skip
@@ -240,21 +252,22 @@ def take_back_lost_runs() -> int:
 
 
 def _locked(claim: Claim) -> Run | None:
-    run = (
-        Run.objects.select_for_update(of=("self",))
-        .select_related("agent", "version", "session")
-        .defer(*UNREAD)
-        .annotate(clock=Func(function="clock_timestamp", output_field=DateTimeField()))
-        .filter(pk=claim.run_id, claim_token=claim.token, status=Run.Status.RUNNING)
-        .first()
-    )
-    if run is not None:
-        run.read_at = run.clock
+    with prepared_cursor() as cursor:
+        cursor.execute(_LOCK, [claim.run_id, claim.token])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    values = iter(row)
+    read_at, is_any_stop_on = next(values), next(values)
+    run = _RUN.instance(values)
+    run.read_at, run.is_any_stop_on = read_at, is_any_stop_on
+    run.agent, run.version = _AGENT.instance(values), _VERSION.instance(values)
+    run.session = _SESSION.instance(values)
     return run
 
 
 def _locked_again(claim: Claim, run: Run) -> Run | None:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_LOCK_AGAIN, [claim.run_id, claim.token])
         row = cursor.fetchone()
     if row is None:

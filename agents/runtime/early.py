@@ -36,7 +36,7 @@ def is_stopped(run: Run, contract: ToolContract | None) -> bool:
         stays_inside = contract.is_inside or not may_ask_real(run, contract)
         if stays_inside:
             return False
-    switch = stop_for(run, contract)
+    switch = stop_for(run, contract) if run.is_any_stop_on else None
     if switch is None:
         return False
     reason = f"stopped before its next step: {name_of(switch)} is stopped ({switch.reason})"

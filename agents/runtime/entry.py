@@ -1,16 +1,26 @@
-"""One entry of the journal, with its span and what it used: written by one statement."""
+"""The journal's entries: read in one query, each written in one with its span and what it used."""
 
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from agents.models import Run, Step
 from agents.runtime.spending import COUNT, Used, count_values
+from traces.prepared import Columns, prepared_cursor
 from traces.recorder import WRITE_SPAN, span_values
 from traces.records import SpanRecord
 
 _KEY = ("run_id", "index")
 _COLUMNS = tuple(field.column for field in Step._meta.concrete_fields if not field.primary_key)
 _JSON = ("request", "response")
+
+
+def read_entries(run: Run) -> list[Step]:
+    """Return the steps of a run, by index. One query."""
+    with prepared_cursor() as cursor:
+        cursor.execute(_READ, [run.pk])
+        steps = [_STEP.instance(iter(row)) for row in cursor.fetchall()]
+    for step in steps:
+        step.run = run
+    return steps
 
 
 def write_entry(
@@ -41,7 +51,7 @@ def write_entry(
         **count_values(run, used or {}),
         "are_totals_due": are_totals_due,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_WRITE, values)
         (step.pk,) = cursor.fetchone()
     step._state.adding = False
@@ -51,6 +61,8 @@ def _json(value: object) -> Jsonb | None:
     return None if value is None else Jsonb(value)
 
 
+_STEP = Columns(Step, "step")
+_READ = f'SELECT {_STEP.sql} FROM agents_step step WHERE run_id = %s ORDER BY "index"'
 _WRITE = f"""
 WITH step AS (
     INSERT INTO agents_step ({", ".join(f'"{name}"' for name in _COLUMNS)})

@@ -14,7 +14,7 @@ from agents.models import Run, Step
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
 from agents.runtime.customer_step import begin_customer
 from agents.runtime.ending import end_run, note_progress, queue_later
-from agents.runtime.entry import write_entry
+from agents.runtime.entry import read_entries, write_entry
 from agents.runtime.journal import (
     AskCustomer,
     CallModel,
@@ -82,7 +82,7 @@ def advance_step(claim: Claim) -> bool:
 
 def _begin(run: Run, claim: Claim) -> bool | Callable[[], bool]:
     """Do what comes next, or begin it and return what waits for it."""
-    steps = list(run.steps.order_by("index"))
+    steps = read_entries(run)
     config = config_from_json(run.version.config)
     customer = (run.play or {}).get("customer")
     action = next_action(run.input, steps, customer)

@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 from django.db import connection
 
 from agents.models import Budget, Run
+from traces.prepared import prepared_cursor
 
 # A replay answers from a recording and a planted request asks no model: neither spends anything.
 COUNTED_KINDS = (Run.Kind.LIVE, Run.Kind.GOLDEN)
@@ -117,7 +118,7 @@ def uses_today(*, project_id: int | None = None, agent_id: int | None = None) ->
         project_id: Of one project; None: of all.
         agent_id: Only what binds this agent: its own budget and the project's.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_USES, {"project": project_id, "agent": agent_id})
         rows = cursor.fetchall()
     return [use for row in rows for use in _uses_of(row)]

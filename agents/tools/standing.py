@@ -9,6 +9,7 @@ from psycopg.errors import LockNotAvailable
 
 from agents.models import KillSwitch, Level, Tier
 from agents.tools.levels import Held, Lift, Standing, Switch
+from traces.prepared import prepared_cursor
 
 AUTHORITY_LOCK = 0x5245_5644_4155_5448  # "REVDAUTH"
 
@@ -67,7 +68,7 @@ def hold_authority() -> None:
     Whoever takes authority away (`freeze_authority`) waits for these transactions, and what
     begins afterwards reads what was taken away. The lock comes before every row's. One query.
     """
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [AUTHORITY_LOCK])
 
 
@@ -103,7 +104,7 @@ def _end_idle_holders() -> None:
 
 
 def _read(where: str, parameters: list[Any]) -> list[tuple[int, str, Standing]]:
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_STANDING + where, parameters)
         return [(key, name, _standing(*row)) for key, name, *row in cursor.fetchall()]
 

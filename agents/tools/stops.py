@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import JSONField, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
@@ -38,11 +38,8 @@ def stop_for(run: Run, contract: ToolContract | None) -> KillSwitch | None:
         run: With its agent.
         contract: The tool; None is a model call.
 
-    One query, one more where anything is stopped. Call it in a transaction that began with
-    `hold_authority`.
+    One query. Call it in a transaction that began with `hold_authority`.
     """
-    if not _is_any_on():
-        return None
     covers = Q(scope="everything") | Q(project_id=run.project_id, tool="") & (
         Q(agent=None) | Q(agent_id=run.agent_id)
     )
@@ -197,14 +194,6 @@ def _holds(switch: KillSwitch, run: Run, is_sure: bool) -> bool:
 
 def _width(switch: KillSwitch) -> int:
     return _SCOPES.index(KillSwitch.Scope(switch.scope))
-
-
-def _is_any_on() -> bool:
-    # Nearly always there is none, and this is asked before every step: it takes the quick way.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM agents_killswitch WHERE lifted_at IS NULL)")
-        found: bool = cursor.fetchone()[0]
-    return found
 
 
 def _on() -> QuerySet[KillSwitch]:
