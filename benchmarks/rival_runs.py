@@ -1,6 +1,7 @@
 """Does the runs of `speed.py` with another framework, in that framework's own environment.
 
-Run by `speed.py` with the Python of `.venv/rivals`; prints `{"seconds", "rss_mb"}` as JSON.
+Run by `speed.py` with the Python of `.venv/rivals`; prints `{"seconds", "cpu_seconds", "rss_mb"}`.
+Run -1 comes before the others, for imports and connections.
 
 - `langgraph`: a graph of a model node and a tool node, its state kept by the asynchronous
   PostgreSQL checkpointer after every step (`durability="sync"`).
@@ -52,11 +53,13 @@ async def _all(work: Work, options: argparse.Namespace) -> None:
         async with places:
             await work(number)
 
-    began = time.monotonic()
+    await one(-1)
+    began, worked = time.monotonic(), time.process_time()
     await asyncio.gather(*(one(number) for number in range(options.runs)))
-    seconds = time.monotonic() - began
+    seconds, worked = time.monotonic() - began, time.process_time() - worked
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": round(seconds, 2), "rss_mb": round(rss)}))
+    said = {"seconds": round(seconds, 2), "cpu_seconds": round(worked, 3), "rss_mb": round(rss)}
+    print(json.dumps(said))
 
 
 def calculate(expression: str) -> str:
@@ -112,7 +115,10 @@ async def _langgraph(
                 {"role": "system", "content": SYSTEM},
                 {"role": "user", "content": f"run {number}"},
             ]
-            config = {"configurable": {"thread_id": str(number)}, "recursion_limit": 50}
+            config = {
+                "configurable": {"thread_id": f"{options.at_once}-{number}"},
+                "recursion_limit": 50,
+            }
             return await compiled.ainvoke({"messages": first}, config, durability="sync")
 
         await do_all(work)

@@ -1,15 +1,16 @@
-"""The runtime's own time per step: 200 runs of 5 model and 5 tool steps, 100 in flight.
+"""The runtime's own time per step: runs of 5 model and 5 tool steps, 1 to 100 in flight.
 
     python benchmarks/speed.py            # ours in one worker process, LangGraph, the Agents SDK
+    python benchmarks/speed.py --only=ours --in-flight 1 100
 
 All three do the same steps against one model server that answers after 200 ms on this machine, and
 all three are measured there, from outside: between the moment at which an answer left and the
 moment at which the same run's next request came, the framework finished the model step, did the
 tool steps and began the next model step. That time over the number of steps in between is the own
 time per step; it holds the client library, HTTP on both sides, the database, and all waiting for a
-core. Ours and LangGraph write every step to the same PostgreSQL (default durability) before they
-go on; the Agents SDK keeps nothing and is there as a bound. A fourth line, one run at a time, tells
-the cost of a step without that wait.
+core. The work per step is told beside it: what the process and PostgreSQL's processes had of the
+cores, over the steps. Ours and LangGraph write every step to the same PostgreSQL (default
+durability) before they go on; the Agents SDK keeps nothing and is there as a bound.
 """
 
 import argparse
@@ -20,8 +21,9 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,35 +35,50 @@ from reviewdesk.environment import CHECKOUT
 
 HERE = Path(__file__).resolve().parent
 RIVALS = CHECKOUT / ".venv/rivals"
+NAMES = ("ours", "langgraph", "agents-sdk")
+AIM_MS = 15
+NUM_STEPS = 10
 PACKAGES = ("langgraph", "langgraph-checkpoint-postgres", "openai-agents", "psycopg[binary,pool]")
 
 
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--at-once", type=int, default=100)
-    parser.add_argument("--only", choices=["ours", "langgraph", "agents-sdk"])
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 5, 10, 20, 50, 100])
+    parser.add_argument("--only", choices=NAMES, action="append")
     options = parser.parse_args()
+    names = options.only or NAMES
     results: dict[str, Any] = {}
     with running_desk() as desk, _model() as url:
         facts = machine(desk.connect())
         desk.use_django()
-        if options.only in {None, "ours"}:
-            _ours(desk, url, 1, 1)  # imports, connections and plans
-            results["one at a time"] = _ours(desk, url, 20, 1)
-            results["reviewdesk"] = _ours(desk, url, options.runs, options.at_once)
-        for name in ("langgraph", "agents-sdk"):
-            if options.only in {None, name}:
-                results[name] = _rival(name, desk, url, options.runs, options.at_once)
-    for name, each in results.items():
-        own = each["own_ms"]
-        print(
-            f"{name:14} own time per step p50 {own['p50']:7.1f} ms  p95 {own['p95']:7.1f} ms"
-            f"  (n={own['n']})  {each['seconds']:6.1f} s for {each['runs']} runs"
-            f"  {each['steps_per_second']:5.0f} steps/s  {each['rss_mb']:4.0f} MB"
-        )
+        if "ours" in names:
+            _ours(desk, url, 2, 2)  # imports, connections and plans
+        for name in names:
+            for at_once in options.in_flight:
+                do = _ours if name == "ours" else partial(_rival, name)
+                figures = do(desk, url, max(10, 2 * at_once), at_once)
+                results[f"{name} {at_once}"] = figures
+                _print_line(name, at_once, figures)
+            _print_held(name, options.in_flight, results)
     print_result("speed", facts, **results)
+
+
+def _print_line(name: str, at_once: int, figures: dict[str, Any]) -> None:
+    own, cpu = figures["own_ms"], figures["cpu_ms"]
+    print(
+        f"{name:10} {at_once:4} in flight  own time per step p50 {own['p50']:7.1f} ms"
+        f"  p95 {own['p95']:7.1f} ms (n={own['n']})  work per step {cpu['process']:5.1f} ms"
+        f" + PostgreSQL {cpu['postgresql']:4.1f} ms  {figures['steps_per_second']:5.0f} steps/s"
+        f"  {figures['rss_mb']:4.0f} MB",
+        flush=True,
+    )
+
+
+def _print_held(name: str, in_flight: list[int], results: dict[str, Any]) -> None:
+    held = [n for n in in_flight if results[f"{name} {n}"]["own_ms"]["p95"] < AIM_MS]
+    most = f"{max(held)} in flight" if held else "none of these"
+    print(f"{name:10} holds p95 < {AIM_MS} ms with {most}", flush=True)
 
 
 @contextmanager
@@ -84,19 +101,63 @@ def _ours(desk: Desk, url: str, num_runs: int, at_once: int) -> dict[str, Any]:
     (worker,) = (each for each in desk.children("django") if "worker" in each.cmdline())
     _empty(url)
     ids: list[Any] = []
-    began = time.monotonic()
+    is_open = Run.objects.filter(agent=agent, finished_at=None)
+    work = _Work(desk, lambda: _seconds_of(worker))
     with _peak(worker) as peak:
         while True:
-            num_open = Run.objects.filter(pk__in=ids, finished_at=None).count()
+            num_open = is_open.count()
             if missing := min(at_once - num_open, num_runs - len(ids)):
                 ids += _start(agent, range(len(ids), len(ids) + missing))
             elif not num_open:
                 break
-            time.sleep(0.02)
-    seconds = time.monotonic() - began
+            time.sleep(0.05)
+    figures = work.figures(url, num_runs, peak[0])
     failed = Run.objects.filter(pk__in=ids).exclude(status="completed").count()
     assert not failed, f"{failed} runs did not complete"
-    return _figures(url, num_runs, seconds, peak[0])
+    return figures
+
+
+def _seconds_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class _Work:
+    """How long it took from here on, and what was had of the cores."""
+
+    def __init__(self, desk: Desk, seconds_of_process: Callable[[], float]) -> None:
+        self._postmaster = desk.postmaster()
+        self._seconds_of_process = seconds_of_process
+        self._began = (time.monotonic(), seconds_of_process(), self._seconds_of_database())
+
+    def figures(
+        self, url: str, num_runs: int, rss_mb: float, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Return the figures of the runs; `seconds` where they took less than this process saw."""
+        wall, process, database = self._began
+        seconds = seconds or time.monotonic() - wall
+        steps = NUM_STEPS * num_runs
+        own = spread(_own_times(json.loads(_asked(url, "GET"))))
+        return {
+            "runs": num_runs,
+            "seconds": round(seconds, 2),
+            "steps_per_second": round(steps / seconds),
+            "own_ms": {"n": own.n, "p50": own.p50, "p95": own.p95, "most": own.most},
+            "cpu_ms": {
+                "process": round(1000 * (self._seconds_of_process() - process) / steps, 2),
+                "postgresql": round(1000 * (self._seconds_of_database() - database) / steps, 2),
+            },
+            "rss_mb": round(rss_mb),
+        }
+
+    def _seconds_of_database(self) -> float:
+        """Return what all of PostgreSQL's processes had, those too that have ended."""
+        ended = self._postmaster.cpu_times()
+        seconds = float(ended.children_user + ended.children_system)
+        for process in self._postmaster.children():
+            with suppress(psutil.NoSuchProcess):
+                seconds += _seconds_of(process)
+        return seconds
 
 
 def _start(agent: Any, numbers: range) -> list[Any]:
@@ -145,6 +206,8 @@ def _rival(name: str, desk: Desk, url: str, num_runs: int, at_once: int) -> dict
         connection.execute("CREATE SCHEMA IF NOT EXISTS rival")
         conninfo = f"{connection.info.dsn} options='-c search_path=rival'"
     _empty(url)
+    said: dict[str, float] = {"cpu_seconds": 0.0}
+    work = _Work(desk, lambda: said["cpu_seconds"])
     done = subprocess.run(
         [
             str(RIVALS / "bin/python"), str(HERE / "rival_runs.py"), name, f"--url={url}",
@@ -152,8 +215,8 @@ def _rival(name: str, desk: Desk, url: str, num_runs: int, at_once: int) -> dict
         ],
         check=True, stdout=subprocess.PIPE, text=True, cwd="/", env={"PATH": "/usr/bin:/bin"},
     )  # fmt: skip
-    said = json.loads(done.stdout.splitlines()[-1])
-    return _figures(url, num_runs, said["seconds"], said["rss_mb"])
+    said |= json.loads(done.stdout.splitlines()[-1])
+    return work.figures(url, num_runs, said["rss_mb"], said["seconds"])
 
 
 def _install_rivals() -> None:
@@ -163,23 +226,12 @@ def _install_rivals() -> None:
         subprocess.run(pip, check=True)
 
 
-def _figures(url: str, num_runs: int, seconds: float, rss_mb: float) -> dict[str, Any]:
-    own = _own_times(json.loads(_asked(url, "GET")))
-    figures = spread(own)
-    return {
-        "runs": num_runs,
-        "seconds": round(seconds, 2),
-        "steps_per_second": round(10 * num_runs / seconds),
-        "own_ms": {"n": figures.n, "p50": figures.p50, "p95": figures.p95, "most": figures.most},
-        "rss_mb": round(rss_mb),
-    }
-
-
 def _own_times(log: list[tuple[str, int, float, float]]) -> list[float]:
     """Return seconds per step between an answer and the next request of its run."""
     runs: dict[str, list[tuple[int, float, float]]] = defaultdict(list)
     for run, num_results, came, left in log:
-        runs[run].append((num_results, came, left))
+        if run != "run -1":
+            runs[run].append((num_results, came, left))
     own = []
     for calls in runs.values():
         calls.sort()
