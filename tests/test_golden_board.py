@@ -238,3 +238,13 @@ def test_comparing_asks_as_many_queries_for_many_tests_as_for_few() -> None:
         return len(queries)
 
     assert num_queries(2) == num_queries(12) <= 35
+
+
+def test_where_nothing_is_live_the_newest_is_compared_with_the_one_before() -> None:
+    agent, live, newer, tests = desk(1)
+    Agent.objects.filter(pk=agent.pk).update(live_version=None)
+    agent.refresh_from_db()
+    make_eval_run(live, tests, "p")
+    make_eval_run(newer, tests, "f")
+    (row,) = read_board(agent).rows
+    assert row.move is Move.BROKEN

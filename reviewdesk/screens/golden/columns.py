@@ -34,8 +34,9 @@ class Choice:
 def columns_of(agent: Agent, pick: Pick | None = None) -> tuple[Column, ...]:
     """Return what is compared, after the versions that lead up to it. At most seven queries.
 
-    Without a pick: the newest version, the live one and those last run, oldest first. What a pick
-    names and the agent does not have is as if it were not named.
+    Without a pick: the newest version, the live one and those last run, oldest first; the newest
+    is compared with the live one. What a pick names and the agent does not have is as if it were
+    not named.
     """
     usual = _usual_columns(agent)
     if pick is None:
@@ -86,16 +87,19 @@ def _usual_columns(agent: Agent) -> tuple[Column, ...]:
     if live_id is not None and live_id not in {version.pk for version in newest}:
         newest[-1:] = agent.versions.filter(pk=live_id).defer("config")
     runs = _newest_runs(newest)
-    highest = max((version.number for version in newest), default=0)
+    newest.sort(key=lambda version: version.number)
+    candidate = newest[-1] if newest and newest[-1].pk != live_id else None
+    # Where nothing is live, what came before the newest version stands in for it.
+    before = newest[-2].pk if live_id is None and len(newest) > 1 else live_id
     return tuple(
         Column(
             version=version,
             is_live=version.pk == live_id,
-            is_baseline=version.pk == live_id,
-            is_candidate=version.number == highest and version.pk != live_id,
+            is_baseline=version.pk == before,
+            is_candidate=version is candidate,
             eval_run=runs.get(version.pk),
         )
-        for version in sorted(newest, key=lambda version: version.number)
+        for version in newest
     )
 
 
