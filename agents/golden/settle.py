@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.golden.checks import has_passed, judge_outcome
 from agents.golden.content import content_of
-from agents.golden.evidence import spans_of
+from agents.golden.evidence import spans_of_many
 from agents.golden.expectations import ask_judges, count_verdicts, waits_for_judges
 from agents.golden.hard import hard_findings
 from agents.golden.observe import outcome_of
@@ -17,6 +17,7 @@ from agents.judges.verdicts import PENDING as UNANSWERED
 from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Judgement, Run
 from agents.runtime.many import stop_runs
 from agents.tools.autonomy import database_now
+from traces.models import Span
 
 BATCH = 200
 
@@ -121,8 +122,11 @@ def _settle_batch(pk: int) -> int:
         if changed := _changed(results):
             finish(eval_run, EvalRun.Status.VOID, changed)
             return 0
+        sessions = [result.run.session for result in results if result.run]
+        spans, now = spans_of_many(sessions), database_now()
         for result in results:
-            _judge(result)
+            result.finished_at = now
+            _judge(result, spans[result.run.session_id] if result.run else [])
         EvalResult.objects.bulk_update(results, _JUDGED, batch_size=BATCH)
         ask_judges(results, by=eval_run.requested_by)
         _complete_if_done(eval_run)
@@ -178,14 +182,12 @@ def _complete(eval_run: EvalRun) -> None:
     finish(eval_run, EvalRun.Status.PASSED if is_clean else EvalRun.Status.FAILED)
 
 
-def _judge(result: EvalResult) -> None:
+def _judge(result: EvalResult, spans: Sequence[Span]) -> None:
     run = result.run
-    result.finished_at = database_now()
     result.error = _infrastructure_error(run)
     if run is None:
         result.status = EvalResult.Status.INFRA_ERROR
         return
-    spans = spans_of(run.session)
     result.cost_usd, result.working_ms = cost_of(spans), working_ms_of(spans)
     result.num_missing = sum(bool(span.attributes.get("is_missing")) for span in spans)
     if result.error:
