@@ -15,7 +15,7 @@ from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, project_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.golden.forms import LARGEST_FILE, ImportForm
-from reviewdesk.screens.golden.views import agents_of, permissions
+from reviewdesk.screens.golden.views import agents_of, chosen_agent, permissions
 from reviewdesk.screens.pages import go_to, render_page
 from traces.models import Project
 
@@ -108,8 +108,7 @@ def _show(
 
 
 def _agent(project: Project, wanted: str) -> Agent:
-    agents = agents_of(project)
-    found = next((agent for agent in agents if agent.slug == wanted), None)
-    if found is None and (wanted or not agents):
-        raise Http404(f"This project has no agent {wanted}.")
-    return found or agents[0]
+    agent = chosen_agent(agents_of(project), wanted)
+    if agent is None:
+        raise Http404("This project has no agent yet.")
+    return agent
