@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from agents.golden.estimate import Estimate, estimate_from_json
 from agents.golden.hard import GATES
@@ -168,7 +168,7 @@ def running_of(agent_id: int) -> list[EvalRun]:
     return list(EvalRun.objects.filter(under_way).select_related("version").order_by("-pk")[:5])
 
 
-def _results(eval_run: EvalRun) -> Sequence[EvalResult]:
+def _results(eval_run: EvalRun) -> QuerySet[EvalResult]:
     return (
         eval_run.results.select_related("test", "run", "test_version")
         .only(
@@ -178,7 +178,7 @@ def _results(eval_run: EvalRun) -> Sequence[EvalResult]:
             "run__session_id", "run__status",
         )
         .order_by("test__title", "test_id", "repeat")
-    )  # type: ignore[return-value]  # fmt: skip
+    )  # fmt: skip
 
 
 def _seconds_left(eval_run: EvalRun, num_done: int, num_total: int) -> int | None:

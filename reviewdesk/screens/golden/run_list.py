@@ -1,8 +1,9 @@
 """The list of an agent's eval runs, read in few queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -59,7 +60,7 @@ def run_rows(eval_runs: Iterable[EvalRun]) -> list[RunRow]:
     return [_row(eval_run, counts.get(eval_run.pk, {})) for eval_run in shown]
 
 
-def _row(eval_run: EvalRun, counts: dict[str, int | Decimal | None]) -> RunRow:
+def _row(eval_run: EvalRun, counts: Mapping[str, Any]) -> RunRow:
     cost = counts.get("cost")
     return RunRow(
         eval_run=eval_run,
