@@ -9,7 +9,7 @@ from traces.recorder import WRITE_SPAN, span_values
 from traces.records import SpanRecord
 
 _KEY = ("run_id", "index")
-_COLUMNS = tuple(field.column for field in Step._meta.concrete_fields if not field.primary_key)
+_COLUMNS = tuple(field.attname for field in Step._meta.concrete_fields if not field.primary_key)
 _JSON = ("request", "response")
 
 
