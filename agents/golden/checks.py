@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.golden import answer_checks, call_checks, judged_checks, run_checks
 from agents.golden.judgements import Check
-from agents.golden.kinds import KINDS, CheckKind, Code, Field, FieldKind, Group
+from agents.golden.kinds import REGISTRY, CheckKind, Code, Field, FieldKind, Group
 from agents.golden.outcome import Outcome
 
 __all__ = [
@@ -19,6 +19,9 @@ __all__ = [
 
 # Imported, they have registered their kinds.
 MODULES = (call_checks, answer_checks, run_checks, judged_checks)
+KINDS: dict[str, CheckKind] = {
+    kind.name: kind for group in Group for kind in REGISTRY.values() if kind.group is group
+}
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class CheckKind:
         return words
 
 
-KINDS: dict[str, CheckKind] = {}
+REGISTRY: dict[str, CheckKind] = {}
 
 
 def check_kind(
@@ -150,9 +150,9 @@ def check_kind(
         description = inspect.getdoc(judge)
         if not description:
             raise TypeError(f"The check {name} needs a docstring: it is what people read.")
-        if name in KINDS:
+        if name in REGISTRY:
             raise TypeError(f"There are two checks called {name}.")
-        KINDS[name] = CheckKind(
+        REGISTRY[name] = CheckKind(
             name, label, group, tuple(fields), judge, title, forbids, description
         )
         return judge

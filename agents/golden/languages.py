@@ -116,14 +116,14 @@ def language_of(text: str) -> str:
     words = [word.casefold() for word in _WORD.findall(text)]
     if len(words) < _LEAST_WORDS:
         return ""
-    scores: Counter[str] = Counter()
+    scores = dict.fromkeys(_SMALL_WORDS, 0.0)
     for word in words:
         languages = _BY_WORD.get(word, ())
         for language in languages:
-            scores[language] += 1 / len(languages)  # type: ignore[assignment]
-    best, *rest = [*scores.most_common(2), ("", 0.0), ("", 0.0)]
-    is_clear = best[1] >= _LEAST_SCORE and best[1] >= _CLEARLY * rest[0][1]
-    return best[0] if is_clear else ""
+            scores[language] += 1 / len(languages)
+    first, second = sorted(scores, key=lambda each: -scores[each])[:2]
+    is_clear = scores[first] >= max(_LEAST_SCORE, _CLEARLY * scores[second])
+    return first if is_clear else ""
 
 
 def _by_script(text: str) -> str:

@@ -5,7 +5,7 @@ some (docs/decisions/031). RE2 has no backreferences and no look-around.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -19,6 +19,7 @@ from referencing.exceptions import Unresolvable
 LONGEST_PATTERN = 500
 LONGEST_SCHEMA = 20_000
 _MEMORY = 4 << 20
+_compile: Callable[..., Any] = re2.compile
 
 
 class Matched(Protocol):
@@ -58,7 +59,7 @@ def compiled(pattern: str, *, ignores_case: bool = False) -> Pattern:
     options.max_mem = _MEMORY
     options.case_sensitive = not ignores_case
     try:
-        return cast("Pattern", re2.compile(pattern, options))
+        return cast("Pattern", _compile(pattern, options))
     except re2.error as error:
         why = error.args[0].decode(errors="replace") if error.args else "it is not a pattern"
         raise BadPatternError(
@@ -184,7 +185,8 @@ def _texts_in(schema: Any) -> Iterator[tuple[str, str]]:
             yield from _texts_in(item)
 
 
-_Linear = extend(
+_extend: Callable[..., Any] = extend
+_Linear = _extend(
     Draft202012Validator,
     {
         "pattern": _pattern,
