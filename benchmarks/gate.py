@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy import stats as distributions
+from scipy import special
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -181,7 +181,7 @@ def _agents(
 
 def _rates(places: Floats, mean: float) -> Floats:
     size = 1 / ICC - 1
-    found: Floats = distributions.beta.ppf(places, mean * size, (1 - mean) * size)
+    found: Floats = special.betaincinv(mean * size, (1 - mean) * size, places)
     return found
 
 
