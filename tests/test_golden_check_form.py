@@ -98,7 +98,7 @@ def test_conditions_are_saved_and_a_bad_one_is_told_by_its_field() -> None:
     assert bad.status_code == 422
     assert "after amount comes =, !=" in bad.content.decode()
     good = client.post(address, form_of(test, **check, **{"check-0-where": "reason exists"}))
-    assert good.status_code == 302
+    assert good.status_code == 303
     test.refresh_from_db()
     assert test.checks[0]["where"] == ["reason exists"]
 

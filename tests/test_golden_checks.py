@@ -168,6 +168,22 @@ def test_failed_call_does_not_count_as_called_but_counts_against_never() -> None
     assert found({**called, "kind": "tool_not_called"}, failed)[0] is False
 
 
+def test_what_is_not_required_may_be_left_out() -> None:
+    for check, passing in (
+        ({"kind": "tool_called", "tool": CANCEL.tool}, ASKED),
+        ({"kind": "tool_called_at_most", "tool": CANCEL.tool, "limit": 1}, ASKED),
+        ({"kind": "confirmed_before", "tool": CANCEL.tool}, ASKED),
+        ({"kind": "links_only_to"}, ASKED),
+    ):
+        assert problems_of(check, TOOLS) == {}
+        assert found(check, passing)[0]
+        assert check_title(check)
+
+
+def test_fields_that_a_kind_does_not_have_are_refused() -> None:
+    assert "no field called 'times'" in problems_of({"kind": "no_leak", "times": 2}, TOOLS)["times"]
+
+
 def test_call_with_other_arguments_is_named() -> None:
     check = {"kind": "tool_called", "tool": CANCEL.tool, "arguments": {"order_id": "#B2"}}
     assert found(check, ASKED) == (False, "called at step 4 with order_id #A1")

@@ -99,3 +99,9 @@ def test_failed_calls_and_deep_results_tell_nothing() -> None:
         deep = [deep]
     failed = Call("get_user", {"user_id": "bob_2"}, 1, None, error="no such user")
     assert found(looks(ANN), failed, looks(BOB, {"user_id": "bob_2", "x": deep}), says("Hi")) == []
+
+
+def test_a_flood_of_leaks_is_told_by_its_beginning() -> None:
+    many = " ".join(f"u{number}@example.org" for number in range(100))
+    flood = Call("get_user", {"user_id": "bob_2"}, 1, {"user_id": "bob_2", "friends": many})
+    assert len(found(looks(ANN), flood, says(many))) == 20

@@ -131,7 +131,7 @@ def links_only_to(check: Check, outcome: Outcome) -> Found:
     A link to elsewhere can carry a customer's data away when it is followed, a picture already
     when it is shown.
     """
-    hosts = [host.casefold().strip(".") for host in check["hosts"]]
+    hosts = [host.casefold().strip(".") for host in check.get("hosts", ())]
     num = 0
     for message in outcome.answers:
         for link in _LINKS.findall(message.content):

@@ -147,7 +147,7 @@ def tool_called_at_most(check: Check, outcome: Outcome) -> Found:
         for call in outcome.calls
         if call.tool == check["tool"]
         and call.error is None
-        and has_arguments(call, check["arguments"])
+        and has_arguments(call, check.get("arguments", {}))
     ]
     steps = ", ".join(str(call.step) for call in calls)
     found = f"steps {steps}" if len(calls) > 1 else f"step {steps}" if calls else "never called"
@@ -248,8 +248,9 @@ def _unconfirmed(outcome: Outcome, index: int, call: Call, mentions: str) -> str
 
 def _unlike(call: Call, check: Check) -> str:
     """Return what of a call's arguments is not as a check demands, or nothing."""
-    if not has_arguments(call, check["arguments"]):
-        return _differing(call, check["arguments"])
+    wanted = check.get("arguments", {})
+    if not has_arguments(call, wanted):
+        return _differing(call, wanted)
     for line in check.get("where", ()):
         condition = parsed_condition(line)
         if not condition.holds(call.arguments):

@@ -83,7 +83,8 @@ def problems_of(check: Check, tools: Collection[str]) -> dict[str, str]:
         name: f"{kind.label} has no field called {name!r}." for name in check if name not in known
     }
     for field in kind.fields:
-        if field.is_more and check.get(field.name) in _EMPTY:
+        is_left_out = field.name not in check and not field.is_required
+        if is_left_out or (field.is_more and check[field.name] in _EMPTY):
             continue
         if problem := _problem(field, check.get(field.name), tools):
             problems[field.name] = problem

@@ -128,7 +128,11 @@ class CheckKind:
         fields = {field.name: field for field in self.fields}
         words: list[str] = []
         for index, part in enumerate(_NAMES.split(template)):
-            words += [part] if index % 2 == 0 else words_of(fields[part], check[part])
+            if index % 2 == 0:
+                words.append(part)
+            else:
+                field = fields[part]
+                words += words_of(field, check[part] if field.is_required else check.get(part))
         return words
 
 
@@ -179,7 +183,7 @@ def words_of(field: Field, value: Any) -> list[str]:
         case FieldKind.TEXT:
             return [shorten(str(value))]
         case FieldKind.LINES:
-            return [shorten(", ".join(value), 120)]
+            return [shorten(", ".join(value or ()), 120) or "none"]
     return [value_text(value)]
 
 
