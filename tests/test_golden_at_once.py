@@ -132,6 +132,15 @@ def test_promote_and_next_completes_the_label_and_goes_on() -> None:
     assert 'name="reopen"' in response.content.decode()
 
 
+def test_promote_and_next_goes_on_where_there_is_a_test_already() -> None:
+    agent, session, _ = judged()
+    client = client_as(Role.REVIEWER, agent.project)
+    client.post(address("promote_now", session))
+    response = client.post(address("promote_next", session), follow=True)
+    assert "A golden test already: " in response.content.decode()
+    assert GoldenTest.objects.count() == 1
+
+
 def test_promote_and_next_shows_what_is_not_answered_yet() -> None:
     agent, session, label = judged()
     label.delete()

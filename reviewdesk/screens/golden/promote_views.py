@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from agents.errors import GoldenError
 from agents.golden.at_once import promote_at_once
 from agents.golden.edit import take_back_promotion
+from agents.golden.promote import promoted_test
 from agents.models import GoldenTest
 from reviewdesk.people.access import DeskRequest, require, session_for
 from reviewdesk.people.roles import Permission
@@ -59,10 +60,12 @@ def promote_next(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse
     except InvalidAnswersError as error:
         return show_again(request, session, error)
     try:
-        test = _promote(request, session)
+        known = promoted_test(session=session)
+        test = known or _promote(request, session)
     except GoldenError as error:
         return _to_editor(request, session, error, following=following)
-    messages.success(request, _toast(request, test, reopens=True))
+    told = f"A golden test already: {test.title}" if known else _toast(request, test, reopens=True)
+    messages.success(request, told)
     if following is None:
         messages.info(request, "Nothing in this list is left for you to label.")
     return go_to(request, _page_of(request, following or session.pk, done=session.pk))
