@@ -109,10 +109,12 @@ def label_needless_handover(page: Page) -> None:
 
 def promote(page: Page) -> None:
     page.keyboard.press("g")
-    page.wait_for_url("**/golden/promote/**")
+    expect(page.get_by_text("Promoted: ")).to_be_visible()
+    page.keyboard.press("g")
+    page.wait_for_url("**/golden/*/edit/")
     page.get_by_label("Why must this not come back?").fill("It costs the customer a day.")
     page.keyboard.press("Control+Enter")
-    page.wait_for_url(lambda url: "/promote/" not in url)
+    page.wait_for_url(lambda url: "/edit/" not in url)
     expect(page.get_by_text("9 tests", exact=True)).to_be_visible()
 
 
