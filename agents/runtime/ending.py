@@ -57,17 +57,7 @@ def end_run(
     ).update(
         status=ToolApproval.Status.VOID, message=f"the run ended: {error or status.label}"[:1000]
     )
-    open_steps = run.steps.filter(status__in=[Step.Status.STARTED, Step.Status.WAITING])
-    for step in open_steps:
-        if may_have_happened(run, step):
-            why = f"The run ended ({error or status.label}) while {step.name} was in progress."
-            ask_what_happened(run, step, why)
-    open_spans = list(open_steps.values_list("span_id", flat=True))
-    open_steps.update(status=Step.Status.FAILED, finished_at=now, response={"error": error})
-    Span.objects.filter(session=run.session, span_id__in=open_spans).update(
-        status=Span.Status.ERROR,
-        status_message=masker_for(run.project_id).text(error) or "the run ended before this step",
-    )
+    _close_open_steps(run, error or status.label, error)
     set_status(
         session=run.session,
         status=session_status or _SESSION_STATUS[status],
@@ -120,6 +110,26 @@ def note_progress(run: Run) -> None:
         run.num_lost_in_row, run.lost_since = 0, None
         run.save(update_fields=["num_lost_in_row", "lost_since"])
         clear_suspicion(run.pk)
+
+
+def _close_open_steps(run: Run, why: str, error: str) -> None:
+    """Fail the steps that were in progress; most runs end between two, after one query."""
+    open_steps = run.steps.filter(status__in=[Step.Status.STARTED, Step.Status.WAITING])
+    found = list(open_steps)
+    if not found:
+        return
+    for step in found:
+        if may_have_happened(run, step):
+            text = f"The run ended ({why}) while {step.name} was in progress."
+            ask_what_happened(run, step, text)
+    open_spans = list(open_steps.values_list("span_id", flat=True))
+    open_steps.update(
+        status=Step.Status.FAILED, finished_at=run.finished_at, response={"error": error}
+    )
+    Span.objects.filter(session=run.session, span_id__in=open_spans).update(
+        status=Span.Status.ERROR,
+        status_message=masker_for(run.project_id).text(error) or "the run ended before this step",
+    )
 
 
 def _mark_root(run: Run, status: Span.Status) -> None:
