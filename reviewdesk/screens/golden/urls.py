@@ -4,6 +4,7 @@ from django.urls import path
 
 from reviewdesk.screens.golden import (
     actions,
+    adversarial_views,
     editor,
     exchange_views,
     gate_views,
@@ -46,4 +47,5 @@ urlpatterns = [
     path("<int:pk>/versions/", manage.history, name="history"),
     path("export/", exchange_views.export, name="export"),
     path("exchange/", exchange_views.exchange, name="exchange"),
+    path("adversarial/", adversarial_views.adversarial, name="adversarial"),
 ]

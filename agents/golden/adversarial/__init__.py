@@ -1,0 +1,1 @@
+"""Attacks on agents as golden tests: a suite of our own, and imported ones."""
