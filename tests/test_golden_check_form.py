@@ -115,5 +115,5 @@ def test_panel_shows_expectations_and_checks_that_no_judge_has_judged() -> None:
     address = reverse("golden:test", args=[agent.project.slug, test.pk])
     page = client_as(Role.ENGINEER, agent.project).get(address).content.decode()
     assert "must: stay kind" in page
-    assert 'title="not judged"' in page
+    assert '<span class="faint small">not judged</span>' in page
     assert 'title="not judged yet"' in page

@@ -15,6 +15,7 @@ from agents.judges.ask import subject_of
 from agents.judges.verdicts import verdicts_for
 from agents.models import EvalResult, EvalRun, Judgement, JudgeVersion
 from agents.runtime.loop import advance
+from reviewdesk.screens.golden.expected import lines_of_expectations
 from tests.factories import make_label, make_session, make_user
 from tests.golden import CALLS_CANCEL, make_test, run_all
 from tests.judging import make_judge, make_judge_version, make_judgement
@@ -150,3 +151,13 @@ def test_the_believed_judge_is_asked_before_an_older_one() -> None:
     assert judge_for_expectations(project.pk) == newer
     make_judge(project, question="")
     assert judge_for_expectations(project.pk) == newer
+
+
+def test_panel_says_how_often_a_judge_saw_it_met_and_that_it_is_advisory() -> None:
+    _, result = run_test(is_believed=False)
+    answer(result, "pass", subject=subject_of(KIND))
+    (kind, rude) = lines_of_expectations(result.test, [[result], []])
+    assert [cell.words for cell in kind.cells] == ["advisory: met in 1 of 1", "not judged"]
+    assert (kind.note, kind.cells[0].state) == ("advisory", "pass")
+    assert (rude.note, rude.cells[0].words) == ("being judged", "being judged")
+    assert kind.cells[0].told.endswith("Step 2 says so.")

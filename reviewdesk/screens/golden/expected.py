@@ -53,6 +53,14 @@ class ExpectedLine:
     text: str
     cells: tuple[ExpectedCell, ...]
 
+    @property
+    def note(self) -> str:
+        """Return why nothing of it counts yet: not judged, being judged or advisory."""
+        if not any(cell.num_judged for cell in self.cells):
+            is_waiting = any(cell.is_waiting for cell in self.cells)
+            return "being judged" if is_waiting else "not judged"
+        return "advisory" if any(cell.is_advisory for cell in self.cells) else ""
+
 
 def lines_of_expectations(
     test: GoldenTest, columns: Iterable[Sequence[EvalResult]]
