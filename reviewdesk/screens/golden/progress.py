@@ -231,7 +231,7 @@ def _found(results: list[EvalResult]) -> tuple[str, ...]:
         f"{check['title']}: {check['found']}"
         for result in results
         for check in result.checks
-        if not check["passed"]
+        if check["passed"] is False
     ]
     errors = [result.error for result in results if result.error]
     return tuple(dict.fromkeys([*found, *errors]))
