@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,3 +183,12 @@ def test_file_names_nobody() -> None:
     data = entry_of(GoldenTest.objects.get())
     assert "owner" not in data
     assert by.email not in json.dumps(data)
+
+
+@pytest.mark.django_db
+def test_example_of_the_documentation_can_be_imported() -> None:
+    agent, _ = make_shop_agent()
+    page = (django_settings.BASE_DIR / "docs" / "golden.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    (data,) = plan_import(agent=agent, text=text).new
+    assert (data["slug"], data["suite"]) == ("asks-before-it-cancels", "regression")

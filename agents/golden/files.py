@@ -96,7 +96,8 @@ def read_entries(text: str) -> list[Entry]:
 
 
 def _read_jsonl(text: str) -> list[Entry]:
-    entries, problems = [], []
+    entries: list[Entry] = []
+    problems: list[Problem] = []
     for number, line in enumerate(text.lstrip("\ufeff").split("\n"), 1):
         if not line.strip():
             continue
@@ -135,7 +136,7 @@ def _yaml_items(text: str) -> Iterator[tuple[int, Any]]:
     loader = _Loader(text)
     try:
         while loader.check_node():
-            node = loader.get_node()
+            node: Any = loader.get_node()
             is_list = isinstance(node, yaml.SequenceNode)
             for item in node.value if is_list else [node]:
                 yield item.start_mark.line + 1, loader.construct_document(item)
@@ -152,22 +153,22 @@ def _take(place: str, data: Any, entries: list[Entry], problems: list[Problem]) 
         entries.append(Entry(place, data))
 
 
+def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
 def _check_events(text: str) -> None:
     """Raise `YAMLError` where an alias stands, or where the nesting would exhaust the parser."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, "an alias (*name) stands here; write its content out", event.start_mark
-            )
+            raise _refused("an alias (*name) stands here; write its content out", event.start_mark)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST:
-            raise yaml.composer.ComposerError(
-                None, None, f"it is nested over {DEEPEST} levels deep", event.start_mark
-            )
+            raise _refused(f"it is nested over {DEEPEST} levels deep", event.start_mark)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> Problem:
@@ -213,13 +214,9 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the name {key!r} must be a text", key_node.start_mark
-            )
+            raise _refused(f"the name {key!r} must be a text", key_node.start_mark)
         if key in mapping:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the name {key!r} comes twice", key_node.start_mark
-            )
+            raise _refused(f"the name {key!r} comes twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -232,12 +229,10 @@ def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
     try:
         return int(loader.construct_scalar(node))
     except ValueError as error:
-        raise yaml.constructor.ConstructorError(
-            None, None, "the number has too many digits", node.start_mark
-        ) from error
+        raise _refused("the number has too many digits", node.start_mark) from error
 
 
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text and _fits_block(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

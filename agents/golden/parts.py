@@ -45,7 +45,7 @@ def checked_fixtures(
     ]
 
 
-def checked_rules(rules: Sequence[Any], tools: Collection[str]) -> list[dict[str, Any]]:
+def checked_rules(rules: Sequence[Any], tools: Collection[str] | None) -> list[dict[str, Any]]:
     """Return rules in their stored form: `[{tool, where, result | error}]`.
 
     Raises:

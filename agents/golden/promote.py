@@ -21,7 +21,6 @@ from agents.golden.content import (
 from agents.golden.edit import Changes, checked_standing
 from agents.golden.judgements import Check
 from agents.golden.proposals import Recording
-from agents.golden.proposed import cause_of as cause_of
 from agents.golden.proposed import propose_test
 from agents.golden.versions import record_version
 from agents.models import Agent, GoldenTest, Run, ShopRecord

@@ -9,7 +9,7 @@ from agents.golden.check_fields import readable_title
 from agents.golden.edit import archived_because
 from agents.golden.judgements import Check, shorten
 from agents.golden.plan import is_quarantined
-from agents.golden.promote import cause_of
+from agents.golden.proposed import cause_of
 from agents.golden.replay import Fixture, fixture_from_json
 from agents.models import Agent, EvalResult, EvalRun, GoldenTest
 from agents.releases.proof import Move
