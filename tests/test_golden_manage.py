@@ -15,7 +15,7 @@ from agents.errors import GoldenError
 from agents.golden.content import content_of, hash_of
 from agents.golden.edit import archive_test, edit_test, unarchive_test
 from agents.golden.exchange import export_tests
-from agents.golden.files import Format
+from agents.golden.files import Format, readable
 from agents.golden.runner import start_eval_run
 from agents.golden.suites import lift_quarantine, quarantine_test
 from agents.golden.versions import current_version
@@ -23,7 +23,7 @@ from agents.models import Agent, GoldenTest, GoldenTestVersion
 from reviewdesk.people.roles import Role
 from tests.factories import client_as, make_live, make_user, sign_in
 from tests.golden import CALLS_CANCEL, make_test
-from tests.shop import make_shop_agent
+from tests.shop import LOOK, ORDER, make_shop_agent
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -191,6 +191,24 @@ def test_rows_are_added_without_saving(button: str, shown: str) -> None:
     client = client_as(Role.ENGINEER, agent.project)
     response = client.post(url("edit", agent, test.pk), filled(**{button: "1"}), headers=HTMX)
     assert (response.status_code, shown in response.content.decode()) == (200, True)
+
+
+def test_fixtures_are_edited_as_yaml_and_stay_where_nothing_is_changed() -> None:
+    fixture = {"tool": LOOK[0], "arguments": LOOK[1], "result": {**ORDER, "note": "a\nb"}}
+    agent, test = made(fixtures=[fixture], checks=[{"kind": "handed_over", "expected": False}])
+    client = client_as(Role.ENGINEER, agent.project)
+    address = url("edit", agent, test.pk)
+    text = readable(test.fixtures).replace("\n", "\r\n")
+    client.post(address, filled(fixtures=text, turn="Yes, please."))
+    test.refresh_from_db()
+    assert (test.number, test.fixtures) == (1, [fixture])
+    client.post(address, filled(fixtures=text.replace("pending", "shipped"), turn="Yes, please."))
+    test.refresh_from_db()
+    assert (test.number, test.fixtures[0]["result"]["status"]) == (2, "shipped")
+    refused = client.post(address, filled(fixtures="- tool: fly\n  result: 1"), headers=HTMX)
+    assert (refused.status_code, b"no tool called" in refused.content) == (422, True)
+    refused = client.post(address, filled(fixtures="a: [1"), headers=HTMX)
+    assert b"The fixtures: Line" in refused.content
 
 
 # quarantine and archive

@@ -70,11 +70,11 @@ def export_tests(tests: Iterable[GoldenTest], form: Format) -> str:
 def entry_of(test: GoldenTest) -> dict[str, Any]:
     """Return a test as a file holds it; what is as usual is left out, but the checks never are."""
     data = {"slug": test.slug, **{name: getattr(test, name) for name in _ABOUT}, **content_of(test)}
-    run_input = _in_order(data["input"])
-    data["input"] = {**run_input, "messages": [_in_order(m) for m in run_input["messages"]]}
+    run_input = in_order(data["input"])
+    data["input"] = {**run_input, "messages": [in_order(m) for m in run_input["messages"]]}
     for name in ("fixtures", "checks", "expectations", "rules"):
-        data[name] = [_in_order(part) for part in data[name]]
-    data["customer"] = _in_order(data["customer"])
+        data[name] = [in_order(part) for part in data[name]]
+    data["customer"] = in_order(data["customer"])
     return {name: data[name] for name in _NAMES if data[name] != _DEFAULTS.get(name)}
 
 
@@ -143,7 +143,7 @@ def import_tests(
     return plan
 
 
-def _in_order(data: dict[str, Any]) -> dict[str, Any]:
+def in_order(data: dict[str, Any]) -> dict[str, Any]:
     """Return the names in the order in which people read them; the database keeps none."""
     first = {name: data[name] for name in _READ_FIRST if name in data}
     return first | {name: data[name] for name in sorted(data) if name not in first}

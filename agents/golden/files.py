@@ -95,6 +95,23 @@ def read_entries(text: str) -> list[Entry]:
     return entries
 
 
+def read_value(text: str) -> Any:
+    """Return the value of one YAML document, such as `readable` writes; None where it is empty.
+
+    Raises:
+        BadFileError: It is too large or cannot be read.
+    """
+    if len(text) > MOST_YAML_CHARACTERS:
+        raise _bad(
+            "The text", f"it has {len(text):,} characters; {MOST_YAML_CHARACTERS:,} at most."
+        )
+    try:
+        _check_events(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+    except yaml.YAMLError as error:
+        raise BadFileError([_yaml_problem(error)]) from error
+
+
 def _read_jsonl(text: str) -> list[Entry]:
     entries: list[Entry] = []
     problems: list[Problem] = []

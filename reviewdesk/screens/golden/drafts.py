@@ -92,7 +92,13 @@ def draft_of_proposal(
         form=_form(choices, initial=initial),
         rows=rows_of_checks(proposed.checks, proposed.tools),
         turns=tuple(turn.content for turn in proposed.turns),
-        parts=parts_of({**LATER, "expectations": proposed.expectations}),
+        parts=parts_of(
+            {
+                **LATER,
+                "expectations": proposed.expectations,
+                "fixtures": [fixture.to_json() for fixture in proposed.fixtures],
+            }
+        ),
     )
 
 

@@ -160,7 +160,9 @@ def _save_edit(request: DeskRequest, test: GoldenTest, draft: Draft, filled: Fil
 
 
 def _show(request: DeskRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    full = {**context, "kinds": KINDS.values(), "took_rest": "take-rest" in request.POST}
+    turns = context["draft"].turns if "draft" in context else ()
+    rest = [turn for turn in context.get("left_out", ()) if turn not in turns]
+    full = {**context, "kinds": KINDS.values(), "left_out": rest}
     return render_page(request, "golden/editor.html", full, partial="form", status=status)
 
 

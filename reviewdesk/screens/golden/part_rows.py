@@ -1,7 +1,7 @@
 """The parts of a golden test's form beside its checks: expectations, customer, calls unrecorded."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,12 +9,15 @@ from django.http import QueryDict
 
 from agents.errors import GoldenError
 from agents.golden.content import Parts, checked_parts
+from agents.golden.exchange import in_order
+from agents.golden.files import BadFileError, read_value, readable
 from agents.golden.parts import CUSTOMERS, EXPECTED
 from agents.models import GoldenTest
 
 CHANGES = ("add-expectation", "add-line", "add-rule")
 _TURNS = "turns"
 _USUAL_TURNS = 8
+_LONGEST_FIXTURES = 200_000
 _RULE_FIELDS = ("tool", "where", "outcome", "answer")
 
 
@@ -35,6 +38,7 @@ class PartsDraft:
     Attributes:
         expectations: Kind and text.
         lines: Of a scripted customer: when the agent says this, say that.
+        fixtures: The recorded results as YAML; None where they are too long for the form.
         problem: Why it cannot be saved, or empty.
     """
 
@@ -46,6 +50,7 @@ class PartsDraft:
     max_turns: str = str(_USUAL_TURNS)
     on_missing: str = GoldenTest.OnMissing.FAIL.value
     rules: tuple[RuleRow, ...] = ()
+    fixtures: str | None = None
     problem: str = ""
 
     @property
@@ -79,6 +84,8 @@ class PartsDraft:
                 "on_missing": self.on_missing,
                 "rules": self._rules(),
             }
+            if self.fixtures is not None:
+                parts["fixtures"] = _fixtures(self.fixtures)
             checked_parts(parts, tools)
         except GoldenError as error:
             return None, replace(self, problem=str(error))
@@ -124,6 +131,7 @@ def parts_of(content: Mapping[str, Any]) -> PartsDraft:
         max_turns=str(customer.get("max_turns", _USUAL_TURNS)),
         on_missing=content["on_missing"],
         rules=tuple(_rule_row(rule) for rule in content["rules"]),
+        fixtures=_fixtures_text(content["fixtures"]),
     )
 
 
@@ -142,6 +150,7 @@ def parts_of_form(data: QueryDict) -> PartsDraft:
             *(RuleRow(*texts) for texts in rules),
             *([RuleRow()] if "add-rule" in data else []),
         ),
+        fixtures=data.get("fixtures"),
     )
 
 
@@ -151,6 +160,21 @@ def _pairs(
     given = zip(data.getlist(first), data.getlist(second), strict=False)
     kept = [(one, other) for one, other in given if other.strip() or one.strip() != empty[0]]
     return (*kept, empty) if adds in data else tuple(kept)
+
+
+def _fixtures_text(fixtures: Sequence[dict[str, Any]]) -> str | None:
+    text = readable([in_order(fixture) for fixture in fixtures]) if fixtures else ""
+    return text if len(text) <= _LONGEST_FIXTURES else None
+
+
+def _fixtures(text: str) -> list[Any]:
+    try:
+        fixtures = read_value(text)
+    except BadFileError as error:
+        raise GoldenError(f"The fixtures: {error}") from error
+    if fixtures is not None and not isinstance(fixtures, list):
+        raise GoldenError("The fixtures must be a list: each begins with a hyphen.")
+    return fixtures or []
 
 
 def _rule_row(rule: Mapping[str, Any]) -> RuleRow:
