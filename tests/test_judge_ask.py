@@ -14,10 +14,14 @@ from agents.judges.claim import claim_due_judgements
 from agents.judges.judging import judge_claimed
 from agents.judges.prompt import MOST_CHARACTERS, messages_for, response_format, transcript
 from agents.judges.worker import judge_all_here
-from agents.models import Judgement, JudgeVersion
+from agents.models import Judgement, JudgeVersion, KillSwitch
+from agents.tasks import judge_due
+from agents.tools.stops import lift, stop
+from reviewdesk.people.roles import Role
 from tests.factories import customer_span, make_session, make_user, model_span
 from tests.judging import VERDICTS, make_judge_version
 from tests.model_server import ModelServer, Reply, model_server
+from tests.processes import wait_until
 from traces.models import ModelPrice
 
 PASS = json.dumps({"reason": "Step 3 says where it is.", "verdict": "pass"})
@@ -249,6 +253,34 @@ def test_answer_that_comes_after_a_stop_is_not_written() -> None:
         judge_claimed(taken)
     row.refresh_from_db()
     assert (row.status, row.verdict) == ("failed", "")
+
+
+@pytest.mark.django_db
+def test_stopped_project_judges_nothing_until_the_stop_is_lifted() -> None:
+    with model_server(PASS) as server:
+        row = ask(server)
+        lead = make_user(Role.LEAD, row.version.judge.project)
+        switch = stop(
+            scope=KillSwitch.Scope.PROJECT,
+            stops=KillSwitch.Stops.ALL,
+            project=row.version.judge.project,
+            reason="Costs run away.",
+            by=lead,
+        )
+        assert judge_all_here() == 0
+        lift(switch=switch, reason="Found.", by=lead)
+        assert judge_all_here() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hint_has_all_that_is_due_judged_by_threads() -> None:
+    with model_server(PASS, delay_seconds=0.2) as server:
+        version = ask(server).version
+        sessions = [make_session(version.judge.project) for _ in range(5)]
+        request_judgements(version=version, sessions=sessions, by=None)
+        judge_due()
+        wait_until(lambda: Judgement.objects.filter(status="done").count() == 6)
+    assert len(server.requests) == 6
 
 
 def ask(server: ModelServer, *, priced: bool = False, spans: Any = None, **version: Any) -> Any:

@@ -122,11 +122,18 @@ def test_fragment_is_the_page_without_its_shell() -> None:
     assert 'hx-trigger="every 2s"' not in page
 
 
-def test_page_asks_again_while_judgements_are_to_come() -> None:
+def test_page_follows_judgements_that_are_to_come() -> None:
     version = make_judge_version()
     session = make_session(version.judge.project)
-    make_judgement(version, session, status="pending", verdict="")
-    assert 'hx-trigger="every 2s"' in text_of(member(version).get(at(version)))
+    row = make_judgement(version, session, status="pending", verdict="")
+    client = member(version)
+    assert 'hx-trigger="every 2s"' in text_of(client.get(at(version)))
+    assert "1 to come" in text_of(client.get(at(version, "state")))
+    Judgement.objects.filter(pk=row.pk).update(status="done", verdict="pass")
+    page = text_of(client.get(at(version, "state")))
+    assert "Show what it changes" in page
+    assert "every 2s" not in page
+    assert client.get(at(version, "state").replace("/v1/", "/v9/")).status_code == 404
 
 
 def test_words_of_a_judge_are_escaped() -> None:

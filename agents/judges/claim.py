@@ -2,6 +2,8 @@
 
 A judge's call changes nothing outside, so a lost one is simply made again: there is no heartbeat.
 `next_at` of one that is being judged is the end of its lease, and whoever finds it due takes it.
+Where a project, or everything, is stopped with its models, nothing is due; a stop of an agent does
+not hold those who judge it.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,17 @@ from agents.models import Judgement
 
 # The answer's time and that of a second try, twice: a stalled endpoint is noticed late.
 LEASE_SECONDS = 300
+DUE = """
+    FROM agents_judgement due
+        JOIN agents_judgeversion version ON version.id = due.version_id
+        JOIN agents_judge judge ON judge.id = version.judge_id
+    WHERE due.status IN ('pending', 'running') AND due.next_at <= clock_timestamp() AND NOT EXISTS (
+        SELECT FROM agents_killswitch stop
+        WHERE stop.lifted_at IS NULL AND stop.stops = 'all' AND stop.tool = ''
+            AND stop.agent_id IS NULL
+            AND (stop.project_id IS NULL OR stop.project_id = judge.project_id)
+    )
+"""
 
 
 @dataclass(frozen=True)
@@ -26,18 +39,16 @@ def claim_due_judgements(*, limit: int) -> list[JudgementClaim]:
     """Claim up to `limit` of the judgements that have been due longest."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             UPDATE agents_judgement SET status = 'running', claim_token = claim_token + 1,
                 num_attempts = num_attempts + 1,
                 next_at = clock_timestamp() + make_interval(secs => %s),
                 lease_until = clock_timestamp() + make_interval(secs => %s)
             WHERE id = ANY(ARRAY(
-                SELECT id FROM agents_judgement
-                WHERE status IN ('pending', 'running') AND next_at <= clock_timestamp()
-                ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
+                SELECT due.id {DUE} ORDER BY due.next_at LIMIT %s FOR UPDATE OF due SKIP LOCKED
             ))
             RETURNING id, claim_token
-            """,
+            """,  # noqa: S608
             [LEASE_SECONDS, LEASE_SECONDS, limit],
         )
         return [JudgementClaim(pk, token) for pk, token in cursor.fetchall()]

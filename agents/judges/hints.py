@@ -1,14 +1,17 @@
 """Telling the workers that something is to be judged. A hint may be lost: rows decide."""
 
 import logging
+from datetime import timedelta
 
 from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import KombuError, OperationalError
 from psycopg import Error as PsycopgError
 
+from agents.judges.claim import DUE
 from agents.runtime.claim import num_live_workers
 
+_A_WHILE = timedelta(milliseconds=500)
 JUDGE_TASK = "agents.tasks.judge_due"
 _logger = logging.getLogger(__name__)
 
@@ -32,8 +35,8 @@ def hint_at_due_judgements() -> None:
     """Hint where a judgement has been due for a while, or its worker was lost."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM agents_judgement WHERE status IN ('pending', 'running')"
-            " AND next_at <= clock_timestamp() - interval '500 milliseconds')"
+            f"SELECT EXISTS (SELECT {DUE} AND due.next_at <= clock_timestamp() - %s)",
+            [_A_WHILE],
         )
         is_due: bool = cursor.fetchone()[0]
     if is_due and num_live_workers():

@@ -47,9 +47,14 @@ class Counts:
     mean_usd: Decimal | None = None
 
     @property
+    def num_ended(self) -> int:
+        """Return how many have a verdict or failed."""
+        return self.num_done + self.num_failed
+
+    @property
     def num_asked(self) -> int:
         """Return how many there are."""
-        return self.num_done + self.num_pending + self.num_failed
+        return self.num_ended + self.num_pending
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ def read_judge(judge: Judge, number: int | None, dimension: str) -> JudgePage | 
         versions=versions,
         calibration=calibration,
         trust=trust_in(chosen, calibration),
-        counts=_counts([chosen]).get(chosen.pk, Counts()),
+        counts=read_counts(chosen),
         measured_by=_measured_by(judge, questions),
         rate=_rate(chosen, calibration),
         slices=_slices(chosen, calibration, dimension, questions),
@@ -192,6 +197,11 @@ def read_judge(judge: Judge, number: int | None, dimension: str) -> JudgePage | 
         differing=_differing(chosen, calibration, questions),
         errors=_errors(chosen),
     )
+
+
+def read_counts(version: JudgeVersion) -> Counts:
+    """Return how far a version's judgements are. One query."""
+    return _counts([version]).get(version.pk, Counts())
 
 
 def _slices(

@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/", actions.new_judge, name="new"),
     path("<slug:judge>/", views.judge_page, name="judge"),
     path("<slug:judge>/v<int:number>/", views.judge_page, name="version"),
+    path("<slug:judge>/v<int:number>/state/", views.state, name="state"),
     path("<slug:judge>/v<int:number>/ask/", actions.ask, name="ask"),
     path("<slug:judge>/v<int:number>/stop/", actions.stop_asking, name="stop"),
     path("<slug:judge>/v<int:number>/relabel/", actions.relabel, name="relabel"),

@@ -12,8 +12,8 @@ from agents.releases.diff import word_diff
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.judges.forms import MOST_AT_ONCE, ArchiveForm, AskForm
-from reviewdesk.screens.judges.reading import JudgePage, read_judge, read_judges
-from reviewdesk.screens.pages import render_page
+from reviewdesk.screens.judges.reading import JudgePage, read_counts, read_judge, read_judges
+from reviewdesk.screens.pages import render_fragment, render_page
 
 PAGE_SIZE = 50
 USUAL_NUMBER = 100
@@ -54,6 +54,25 @@ def judge_page(
     found = judge_for(request, slug, judge)
     context = page_context(request, found, number)
     return render_page(request, JUDGE, context, partial="judge")
+
+
+@require_safe
+def state(request: DeskRequest, slug: str, judge: str, number: int) -> HttpResponse:
+    """Answer how far a version's judgements are, for the page that follows them."""
+    found = judge_for(request, slug, judge)
+    version = found.versions.filter(number=number).first()
+    if version is None:
+        raise Http404(f"The judge {found} has no version {number}.")
+    version.judge = found
+    counts = read_counts(version)
+    context = {
+        "project": found.project,
+        "version": version,
+        "counts": counts,
+        "is_news": not counts.num_pending,
+        **permissions(request),
+    }
+    return render_fragment(request, JUDGE, context, partial="state")
 
 
 def judge_for(
