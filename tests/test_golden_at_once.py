@@ -120,6 +120,30 @@ def test_answers_on_the_page_are_saved_with_the_promotion() -> None:
     assert GoldenTest.objects.get().source_label == own
 
 
+def test_ones_own_draft_counts_before_the_label_of_somebody_else() -> None:
+    agent, session, _ = judged(primary_cause="T2", comment="Another view.")
+    user = make_user(Role.REVIEWER, agent.project)
+    form = {**HARMFUL, "primary_cause": "T5", "comment": "No yes.", "first_wrong_span_id": ""}
+    sign_in(user).post(address("promote_now", session), form)
+    test = GoldenTest.objects.get()
+    assert (test.tags, test.reason) == (["t5"], "No yes.")
+    assert test.source_label is not None
+    assert test.source_label.author_id == user.pk
+
+
+def test_promoting_what_is_a_test_already_makes_and_undoes_nothing() -> None:
+    agent, session, _ = judged()
+    client = client_as(Role.REVIEWER, agent.project)
+    client.post(address("promote_now", session))
+    response = client.post(address("promote_now", session), follow=True)
+    test = GoldenTest.objects.get()
+    assert "A golden test already: " in response.content.decode()
+    assert (
+        reverse("golden:take_back", args=[agent.project.slug, test.pk])
+        not in (response.content.decode().rpartition("A golden test already")[2])
+    )
+
+
 def test_promote_and_next_completes_the_label_and_goes_on() -> None:
     agent, session, label = judged()
     label.delete()
