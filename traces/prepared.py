@@ -6,16 +6,16 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models import JSONField, Model
+from psycopg import Cursor
 
 _Model = TypeVar("_Model", bound=Model)
 
 
-class _PreparedCursor(ServerBindingCursor):
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(query, params, prepare=True, **options)
+class _PreparedCursor(Cursor[tuple[Any, ...]]):
+    def execute(self, query: Any, params: Any = None, **_: Any) -> Any:
+        return super().execute(query, params, prepare=True)
 
 
 def prepared_cursor() -> CursorWrapper:
@@ -28,7 +28,8 @@ def prepared_cursor() -> CursorWrapper:
     if connection.execute_wrappers or connection.queries_logged:
         return connection.cursor()
     connection.ensure_connection()
-    return connection.make_cursor(_PreparedCursor(connection.connection))
+    cursor: Any = _PreparedCursor(connection.connection)
+    return connection.make_cursor(cursor)
 
 
 class Columns(Generic[_Model]):
