@@ -35,7 +35,6 @@ def one_test(before: str, after: str, key: str = "t", **overrides: Any) -> TestE
         "title": key,
         "before": repeats(before),
         "now": repeats(after),
-        "num_planned": max(len(before), len(after)),
     }
     return TestEvidence(**{**values, **overrides})
 
@@ -80,7 +79,7 @@ def make_sound_test(agent: Agent, number: int, **overrides: Any) -> GoldenTest:
 def answer(gate: Gate, now: str | list[str], before: str | list[str]) -> None:
     """Judge what a gate waits for, without running it.
 
-    A word has a letter per repeat, its last one for all that follow; a list has a word per test in
+    A word has a letter per repeat and begins anew where it ends; a list has a word per test in
     the order of their slugs, one word is for all.
     """
     gate.refresh_from_db()
@@ -98,5 +97,11 @@ def _answer(eval_run: EvalRun, words: str | list[str]) -> None:
     pending = eval_run.results.filter(status=EvalResult.Status.PENDING).select_related("test")
     for result in pending:
         word = str(by_test[result.test.slug])
-        result.status = _STATUS[word[min(result.repeat, len(word)) - 1]]
-        result.save(update_fields=["status"])
+        letter = word[(result.repeat - 1) % len(word)]
+        result.status = _STATUS[letter]
+        if letter != "e":
+            passed = letter == "p"
+            result.checks = [
+                {"kind": "tool_called", "title": "calls", "passed": passed, "found": ""}
+            ]
+        result.save(update_fields=["status", "checks"])

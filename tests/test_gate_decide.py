@@ -92,10 +92,13 @@ def test_hard_finding_counts_once_a_second_run_confirms_it() -> None:
 def test_unconfirmed_finding_is_run_again_only_once() -> None:
     first = evidence(*SAME, leaking(1))
     assert to_rerun(first, decide(first, GateConfig())) == ["leaky"]
-    test = leaking(1)
-    again = replace(test, now=replace(test.now, num_reruns=1))
-    second = evidence(*SAME, again)
+    second = evidence(*SAME, replace(leaking(1), was_rerun=True))
     assert to_rerun(second, decide(second, GateConfig())) == []
+
+
+def test_further_repeats_are_not_spent_on_a_finding_alone() -> None:
+    found = decided(*SAME, replace(leaking(1), was_rerun=True), looks=(3, 6))
+    assert (found.outcome, found.next_repeats) == (Outcome.INCONCLUSIVE, None)
 
 
 def test_hard_gate_that_is_switched_off_is_not_looked_at() -> None:
