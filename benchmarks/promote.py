@@ -101,7 +101,7 @@ def main() -> None:
 
 def _review(desk: Desk, num: int, key_ms: int) -> tuple[Review, int]:
     project = desk.make_project("shop")
-    cookies = desk.sign_in(project)
+    cookies = desk.sign_in(project, f"reviewer-{time.time_ns()}@example.com")
     review, labels = Review(), _labels(project)
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -121,12 +121,15 @@ def _promote(typist: Typist, review: Review, labels: dict[str, Any]) -> None:
     """Judge and promote the session on the page, and wait for the next one."""
     page = typist.page
     began = time.monotonic()
-    expect(page.locator(".desk-question.active")).to_be_visible(timeout=30_000)
+    expect(page.locator("#label")).to_be_visible(timeout=30_000)
     session = urlsplit(page.url).path.rstrip("/").rsplit("/", 1)[1]
-    if page.get_by_role("link", name="Edit the test").count() or session not in labels:
+    is_judged = not page.locator("form[data-label]").count()
+    is_test = page.get_by_role("link", name="Edit the test").count()
+    if is_judged or is_test or session not in labels:
         with page.expect_navigation():
             typist.press("n")
         return
+    expect(page.locator(".desk-question.active")).to_be_visible()
     label = labels[session]
     for question in _QUESTIONS:
         if answer := label.answers.get(question):
@@ -145,7 +148,7 @@ def _promote(typist: Typist, review: Review, labels: dict[str, Any]) -> None:
         typist.press("j", "Enter")
         page.wait_for_url("**/sessions/*-*-*/**")
         return
-    expect(page.locator(".desk-question.active")).to_be_visible(timeout=30_000)
+    expect(page.locator("#label")).to_be_visible(timeout=30_000)
     review.waits.append(time.monotonic() - pressed)
     review.promoted.append(time.monotonic() - began)
 
