@@ -145,6 +145,12 @@ class Intent(models.Model):
     num_sessions = models.PositiveIntegerField(help_text="Of the sample.")
     num_sampled = models.PositiveIntegerField()
     example = models.ForeignKey(Session, models.SET_NULL, null=True, blank=True, related_name="+")
+    examples = models.JSONField(
+        default=list,
+        blank=True,
+        db_default=Value([], models.JSONField()),
+        help_text="Ids of the sessions that show it best.",
+    )
     counted_at = models.DateTimeField()
 
     class Meta:
