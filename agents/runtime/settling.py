@@ -34,6 +34,8 @@ def settle_step(
     worked_ns = worked_before(step) + attempt_ns
     now = now or database_now()
     step.status, step.response, step.finished_at = outcome.status, outcome.response, now
+    if _is_fallback(outcome):
+        step.response = {**(outcome.response or {}), "is_fallback": True}
     if outcome.approval:
         step.save()
         outcome.approval.step = step
@@ -53,7 +55,12 @@ def settle_step(
 def _was_answered(step: Step, outcome: CallOutcome) -> bool:
     """Say whether the model reads the tool's own words: of a failed call, too, its error's."""
     is_made = outcome.made_with is not None or bool(step.effect_key)
-    return is_made and outcome.attributes.get("fallback") != "tool"
+    return is_made and not _is_fallback(outcome)
+
+
+def _is_fallback(outcome: CallOutcome) -> bool:
+    """Say whether the contract answered in place of the tool, which was away."""
+    return outcome.attributes.get("fallback") == "tool"
 
 
 def happened(
