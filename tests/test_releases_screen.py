@@ -199,10 +199,11 @@ def test_version_page_asks_again_only_while_its_eval_run_goes_on():
     run = make_eval_run(make_version(agent))
     client = client_as(Role.ENGINEER, agent.project)
     page = address(agent, f"{agent.slug}/v{run.version.number}/")
-    assert b"data-poll" not in client.get(page).content
+    assert b'<div id="version" class="desk-release">' in client.get(page).content
     EvalRun.objects.update(status=EvalRun.Status.RUNNING)
     text = client.get(page).content.decode()
     # The policy on scripts refuses htmx's filters in brackets, and then nothing is asked.
+    assert '<div id="version" class="desk-release" hx-get=' in text
     assert 'hx-trigger="every 2s"' in text
     assert "js/poll.js" in text
 
@@ -212,7 +213,7 @@ def test_version_page_says_why_a_release_cannot_be_requested():
     make_test(agent)
     make_version(agent)
     page = client_as(Role.ENGINEER, agent.project).get(address(agent, f"{agent.slug}/v2/"))
-    assert b"It has no eval run: run the golden tests first." in page.content
+    assert b"It has no gate and no eval run: run the gate first." in page.content
 
 
 def test_lead_approves_and_it_is_live_at_once():

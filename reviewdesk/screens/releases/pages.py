@@ -163,7 +163,8 @@ def release_context(release: Release, *, you: User) -> dict[str, Any]:
         "diff": config_diff(before.config if before else None, version.config),
         "evaluated": summaries_of([release.eval_run])[0] if release.eval_run else None,
         "baseline_run": baseline_run,
-        "costs": costs(version, before),
+        # What golden sessions cost is the gate's own to say, run by run.
+        "costs": costs(version, before)[1 if gate else 0 :],
         "needs_decider": is_open
         and not can_be_decided(
             agent.project_id, but_not={release.author_id, release.requested_by_id}
