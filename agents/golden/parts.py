@@ -19,7 +19,7 @@ LONGEST_WORDS = 4_000
 DEEPEST = 50
 EXPECTED = {"must": "must", "must_not": "must not"}
 CUSTOMERS = {
-    "turns": "says the turns above, one after each answer",
+    "turns": "says these turns, one after each answer",
     "scripted": "answers by lines: when the agent says this, say that",
     "simulated": "is played by a model that has a goal",
 }
