@@ -330,7 +330,9 @@ def test_run_of_a_dead_neighbour_is_taken_back_at_once() -> None:
 def test_run_that_is_lost_too_often_is_given_up() -> None:
     agent, version = make_shop_agent()
     run = start_run(agent=agent, version=version, run_input=ask())
-    Run.objects.filter(pk=run.pk).update(num_recoveries=6, num_lost_in_row=6, lost_since=run.created_at - timedelta(hours=1))
+    Run.objects.filter(pk=run.pk).update(
+        num_recoveries=6, num_lost_in_row=6, lost_since=run.created_at - timedelta(hours=1)
+    )
     advance(run.pk)
     run.refresh_from_db()
     assert (run.status, run.failure) == (Run.Status.FAILED, Run.Failure.LOST)
