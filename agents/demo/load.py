@@ -28,6 +28,7 @@ from agents.demo.strangers import leave_tainted
 from agents.demo.today import run_scenario, run_today
 from agents.demo.tools import FOR_AGENTS
 from agents.demo.waiting import fill_inbox
+from agents.golden.intents import regroup_intents
 from agents.llm.simulator.scripted import MODELS, ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import Agent, Level, ShopRecord, Tier, Version
@@ -159,6 +160,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
         now=now,
     )
     write_judges(project=shop, reviewer=staff.reviewers[0], engineer=staff.engineer)
+    regroup_intents(agent=agent)
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 

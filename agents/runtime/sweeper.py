@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 
 from agents.gate.run import settle_gates
+from agents.golden.intents import regroup_due
 from agents.golden.runner import settle_finished
 from agents.judges.hints import hint_at_due_judgements
 from agents.label_incidents import open_for_labels
@@ -60,7 +61,7 @@ def sweep() -> None:
 
 
 def keep_house() -> None:
-    """Make the coming weeks' partitions; forget lost workers and words; apply retention."""
+    """Make the coming weeks' partitions; forget what is lost; apply retention; group intents."""
     today = datetime.now(tz=UTC).date()
     monday = today - timedelta(days=today.weekday())
     make_weeks(monday + timedelta(weeks=week) for week in range(WEEKS_AHEAD + 1))
@@ -69,6 +70,7 @@ def keep_house() -> None:
     plan_canaries()
     drop_old_messages()
     keep_only_wanted()
+    regroup_due()
 
 
 def _num_due() -> int:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from agents.golden.compare import compare_runs
+from agents.golden.coverage import coverage_of_run
 from agents.golden.runner import MOST_REPEATS
 from agents.models import EvalRun
 from reviewdesk.people.access import DeskRequest, project_for
@@ -79,6 +80,7 @@ def run_context(request: HttpRequest, eval_run: EvalRun) -> dict[str, Any]:
         "eval_run": eval_run,
         "agent": eval_run.agent,
         "progress": progress,
+        "coverage": coverage_of_run(eval_run),
         "page": Paginator(progress.tests, TESTS_PER_PAGE).get_page(request.GET.get("page")),
         "repeats_again": min(eval_run.num_repeats, MOST_REPEATS),
         **permissions(request),

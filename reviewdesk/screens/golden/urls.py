@@ -8,6 +8,7 @@ from reviewdesk.screens.golden import (
     editor,
     exchange_views,
     gate_views,
+    intent_views,
     manage,
     policy_views,
     promote_views,
@@ -47,5 +48,8 @@ urlpatterns = [
     path("<int:pk>/versions/", manage.history, name="history"),
     path("export/", exchange_views.export, name="export"),
     path("exchange/", exchange_views.exchange, name="exchange"),
+    path("intents/", intent_views.intents, name="intents"),
+    path("intents/group/", intent_views.regroup, name="regroup_intents"),
+    path("intents/<int:pk>/rename/", intent_views.rename, name="rename_intent"),
     path("adversarial/", adversarial_views.adversarial, name="adversarial"),
 ]

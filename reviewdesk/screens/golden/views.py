@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from agents.golden.coverage import coverage_of
 from agents.models import Agent, EvalRun, GoldenTest
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
@@ -128,6 +129,7 @@ def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None
         **context,
         "board": board,
         "rail": read_rail(agent),
+        "coverage": coverage_of(agent),
         "show": show,
         "tabs": [(name, title, board.num_shown(name)) for name, title in tabs],
         "choices": choices_of(agent),
