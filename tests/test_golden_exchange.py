@@ -66,7 +66,7 @@ def test_what_is_written_is_read_as_it_was(entries: list[dict[str, Any]], form: 
     [
         ("", "The file", "no test in it"),
         ("- 5", "Entry 1 (line 1)", "must be an object"),
-        ("a: &x [1]\nb: *x", "Line 1, column 4", "an alias"),
+        ("a: &x [1]\nb: *x", "Line 2, column 4", "an alias"),
         ("- a: 1\n  a: 2", "Line 2, column 3", "comes twice"),
         ("a: !!python/name:os.system x", "Line 1, column 4", "could not determine"),
         ('{"a": 1}\n{b}', "Line 2", "not JSON"),
