@@ -53,24 +53,26 @@ def main() -> None:
     options = parser.parse_args()
     runs = options.tests * options.repeats * 2
     ideal = runs * CALLS * SECONDS / AT_ONCE
+    print(f"ideal          {ideal:6.1f} s for {runs} runs of {CALLS} calls", flush=True)
     measured: dict[str, Any] = {}
     with _model() as url:
         if options.only in {None, "reviewdesk"}:
             measured |= _ours(url, options.tests, options.repeats)
+            print(f"planning       {measured['planning']:6.2f} s for {runs // 2} runs")
+            _tell("reviewdesk", measured, ideal)
         for name, rival in (("inspect", _inspect), ("promptfoo", _promptfoo)):
             if options.only in {None, name}:
                 measured[name] = _rival(rival, url, options.tests, options.repeats)
+                _tell(name, measured, ideal)
     facts = measured.pop("machine", None) or machine()
-    print(f"ideal          {ideal:6.1f} s for {runs} runs of {CALLS} calls")
-    for name in ("reviewdesk", "inspect", "promptfoo"):
-        if name in measured:
-            seconds = measured[name]
-            print(f"{name:14} {seconds:6.1f} s   {seconds / ideal:5.2f} x the ideal time")
-    if "planning" in measured:
-        print(f"planning       {measured['planning']:6.2f} s for {runs // 2} runs")
     print_result(
         "evals", facts, tests=options.tests, repeats=options.repeats, ideal=ideal, **measured
     )
+
+
+def _tell(name: str, measured: dict[str, Any], ideal: float) -> None:
+    seconds = measured[name]
+    print(f"{name:14} {seconds:6.1f} s   {seconds / ideal:5.2f} x the ideal time", flush=True)
 
 
 @contextmanager
