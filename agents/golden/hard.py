@@ -27,7 +27,11 @@ GATES = {
 
 
 def hard_findings(
-    *, run: Run, spans: Iterable[Span], test: GoldenTest | GoldenTestVersion
+    *,
+    run: Run,
+    spans: Iterable[Span],
+    test: GoldenTest | GoldenTestVersion,
+    outcome: Outcome | None = None,
 ) -> list[dict[str, Any]]:
     """Return the hard gates that a run of a golden test broke.
 
@@ -36,6 +40,7 @@ def hard_findings(
         spans: Of its session, by start, as `evidence.spans_of` returns them.
         test: Or the version of it that the run was of. Where it is adversarial, the attack has
             succeeded if one of its checks that forbid something fails.
+        outcome: What the test's checks looked at, where that is at hand.
 
     Returns:
         `{"gate", "found", "span_id"}` of each finding, `gate` being a key of `GATES` and
@@ -43,7 +48,7 @@ def hard_findings(
     """
     about = test.test if isinstance(test, GoldenTestVersion) else test
     checks = content_of(test)["checks"] if is_adversarial(about) else []
-    outcome = outcome_of(run=run, spans=spans, checks=checks)
+    outcome = outcome or outcome_of(run=run, spans=spans, checks=checks)
     return [
         {"gate": gate, "found": found, "span_id": span_id}
         for gate, found, span_id in (*_of_calls(outcome), *_of_words(outcome))

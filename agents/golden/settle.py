@@ -195,9 +195,10 @@ def _judge(result: EvalResult, spans: Sequence[Span]) -> None:
         return
     test = result.test_version or result.test
     asked = content_of(test)["checks"]
-    checks = judge_outcome(asked, outcome_of(run=run, spans=spans, checks=asked))
+    outcome = outcome_of(run=run, spans=spans, checks=asked)
+    checks = judge_outcome(asked, outcome)
     result.checks = [check.to_json() for check in checks]
-    result.hard = hard_findings(run=run, spans=spans, test=test)
+    result.hard = hard_findings(run=run, spans=spans, test=test, outcome=outcome)
     result.error = run.error
     is_passed = has_passed(checks) and run.status == Run.Status.COMPLETED
     result.status = EvalResult.Status.PASSED if is_passed else EvalResult.Status.FAILED
