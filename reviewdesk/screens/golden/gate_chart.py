@@ -1,5 +1,6 @@
 """The gate's intervals as a picture: all tests and each part, against zero and the margin. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.gate.decision import Decision
@@ -10,6 +11,8 @@ ROW, TOP = 26, 14
 MAX_SLICES = 8
 _STEPS = (1, 2, 5, 10, 20, 25, 50)
 _MAX_TICKS = 7
+# Name, difference, both ends of its interval, whether it is of all tests, whether it is worse.
+_Line = tuple[str, float, float, float, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,14 @@ def forest(decision: Decision) -> Forest | None:
         zone=(LEFT, round(scale.x(-decision.margin) - LEFT, 1)),
         bottom=bottom,
         height=bottom + 20,
-        finding=f"Difference {interval_text(decision.diff, decision.low, decision.high)} points",
+        finding="Difference in points, with intervals. " + _words(lines),
         num_left_out=len(decision.slices) - len(shown),
+    )
+
+
+def _words(lines: Sequence[_Line]) -> str:
+    return "; ".join(
+        f"{name}: {interval_text(value, low, high)}" for name, value, low, high, _, _ in lines
     )
 
 
@@ -99,7 +108,7 @@ class _Scale:
         return round(LEFT + part * (RIGHT - LEFT), 1)
 
 
-def _bar(scale: _Scale, at: int, line: tuple[str, float, float, float, bool, bool]) -> Bar:
+def _bar(scale: _Scale, at: int, line: _Line) -> Bar:
     title, value, low, high, is_all, is_worse = line
     return Bar(
         title=title,
