@@ -21,14 +21,16 @@ _LONGEST = 30
 _TOO_COMMON = 0.5
 _SMALLEST_SHARE = 0.01
 _WORD = re.compile(r"[^\W\d_]+")
+# Who somebody is says nothing about what they want.
+_WHO = re.compile(r"\S+@\S+|https?://\S+|⟦[^⟧]*⟧|\b(?:zip|postal) code\b", re.IGNORECASE)
 _SMALL_WORDS = (
-    "a about all also am an and another any anything are as at be because been but by can cannot "
-    "could did do does doing don for from get got guy had has have having he hello help her hey hi "
-    "him his how i if in is it its just know let ll like look me most my need no not now of on "
-    "one only or our out please re really recent recently s she should so some something still t "
-    "than thank thanks that the their them then there these they thing this those to today too "
-    "two up us ve very want was we were what when where which who why will wish with would yes "
-    "you your"
+    "a about account all also am an and another any anything are as at be because been but by can "
+    "cannot could customer did do does doing don email for from get got guy had has have having he "
+    "hello help her here hey hi him his how i if in is it its just know let ll like look mail me "
+    "most my name need no not now of on one only or our out please re really recent recently s she "
+    "should so some something still t than thank thanks that the their them then there these they "
+    "thing this those to today too two under up us ve very want was we were what when where which "
+    "who why will wish with would yes you your zip"
 )
 _SMALL = frozenset(_SMALL_WORDS.split())
 
@@ -50,7 +52,7 @@ class Group:
 
 def words_in(text: str) -> list[str]:
     """Return the words that tell what a text is about, plurals as singulars, each once."""
-    found = (word.casefold() for word in _WORD.findall(text))
+    found = (word.casefold() for word in _WORD.findall(_WHO.sub(" ", text)))
     return list(
         dict.fromkeys(
             _singular(word) for word in found if 1 < len(word) <= _LONGEST and word not in _SMALL

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from agents.errors import GoldenError
-from agents.golden.alike import Group, cosine, group_texts
+from agents.golden.alike import Group, cosine, group_texts, words_in
 from agents.models import Agent, Intent
 from agents.tools.autonomy import database_now
 from traces.clean import clean_text
@@ -20,6 +20,7 @@ FEWEST_SESSIONS = 10
 RECENT = timedelta(days=90)
 OFTEN = timedelta(days=1)
 LONGEST_NAME = 120
+_NAME_WORDS = 3
 # From here on a new group is the one that a person named.
 _SAME_GROUP = 0.35
 
@@ -34,7 +35,8 @@ def regroup_intents(*, agent: Agent) -> int:
     sessions = _recent(agent, now)
     if len(sessions) < FEWEST_SESSIONS:
         return 0
-    groups = group_texts([title for _, title in sessions])
+    titles = [title for _, title in sessions]
+    groups = group_texts(titles)
     with transaction.atomic():
         Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
         known = Intent.objects.filter(agent=agent)
@@ -42,7 +44,7 @@ def regroup_intents(*, agent: Agent) -> int:
         known.exclude(pk__in=[intent.pk for intent in named.values()]).delete()
         taken = {intent.name for intent in named.values()}
         for number, group in enumerate(groups):
-            intent = named.get(number) or Intent(agent=agent, name=_name_of(group, taken))
+            intent = named.get(number) or Intent(agent=agent, name=_name_of(group, titles, taken))
             taken.add(intent.name)
             _fill(intent, group, sessions, now)
     return len(groups)
@@ -123,12 +125,17 @@ def _fill(intent: Intent, group: Group, sessions: Sequence[tuple[Any, str]], now
     intent.save()
 
 
-def _name_of(group: Group, taken: Collection[str]) -> str:
-    """Return the group's heaviest words, as few as make a name of its own."""
+def _name_of(group: Group, titles: Sequence[str], taken: Collection[str]) -> str:
+    """Return the group's heaviest words, as few as make a name of its own.
+
+    They stand in the order in which the session that shows it best has them.
+    """
+    said = words_in(titles[group.members[0]])
     words = list(group.terms)
-    for num in range(2, len(words) + 1):
-        name = " ".join(words[:num])[:LONGEST_NAME]
+    for num in range(min(_NAME_WORDS, len(words)), len(words) + 1):
+        chosen = sorted(words[:num], key=lambda word: said.index(word) if word in said else 99)
+        name = " ".join(chosen)[:LONGEST_NAME]
         if name not in taken:
             return name
-    name = " ".join(words[:2])[: LONGEST_NAME - 10] or "other"
+    name = " ".join(words[:_NAME_WORDS])[: LONGEST_NAME - 10] or "other"
     return next(n for number in range(2, 1000) if (n := f"{name} {number}") not in taken)
