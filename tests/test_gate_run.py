@@ -13,12 +13,13 @@ from agents.gate.policy import approve_policy, propose_policy
 from agents.gate.recorded import evidence_of
 from agents.gate.run import cancel_gate, settle_gates, start_gate
 from agents.golden.runner import cancel_eval_run, settle_finished
-from agents.models import Agent, EvalResult, EvalRun, Gate, Run
+from agents.models import Agent, EvalResult, EvalRun, Gate, Judgement, Run
 from agents.runtime.loop import advance
 from agents.runtime.sweeper import sweep
 from tests.factories import make_user
 from tests.gate import answer, begin_gate, make_sound_test
 from tests.golden import run_all
+from tests.judging import make_judge, make_judge_version, make_judgement
 from tests.model_server import model_server
 from tests.shop import CANCEL, make_shop_agent, make_shop_version
 
@@ -270,6 +271,19 @@ def test_gate_runs_both_versions_and_passes_the_one_that_asks() -> None:
     decision = Decision.from_json(found.result)
     assert (decision.baseline.rate, decision.candidate.rate) == (0, 1)
     assert decision.candidate.latency_ms
+
+
+def test_judge_that_is_not_believed_is_waited_for_and_does_not_count() -> None:
+    agent, gate = begin_gate(num_tests=6)
+    answer(gate, now="p", before="f")
+    result = gate.candidate_run.results.select_related("run__session").first()
+    judge = make_judge_version(make_judge(agent.project))
+    said = make_judgement(judge, result.run.session, eval_result=result, verdict="fail")
+    Judgement.objects.filter(pk=said.pk).update(status="pending", verdict="")
+    assert settled(gate).status == Gate.Status.RUNNING
+    Judgement.objects.filter(pk=said.pk).update(status="done", verdict="fail")
+    assert settled(gate).status == Gate.Status.PASSED
+    assert Decision.from_json(gate.result).num_advisory == 1
 
 
 def test_reading_the_evidence_takes_as_many_queries_for_many_tests() -> None:
