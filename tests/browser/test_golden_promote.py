@@ -136,7 +136,7 @@ def test_only_the_chosen_customers_fields_are_shown_and_saved(page: Page, agent:
     page.get_by_label("is played by a model that has a goal").check()
     expect(page.locator("[name=turn]").first).to_be_hidden()
     page.get_by_role("textbox", name="Goal").fill("You want order #T1 cancelled.")
-    page.get_by_label("Model").fill("shop-demo-customer")
+    page.get_by_role("textbox", name="Model").fill("shop-demo-customer")
     page.get_by_role("button", name="Add expectation").click()
     page.get_by_label("Text of expectation 1").fill("It must ask first.")
     with page.expect_navigation():
