@@ -163,6 +163,7 @@ def test_intent_is_covered_by_a_test_whose_first_words_are_nearest() -> None:
     assert coverage_of(agent).num_covered == 0
     test = asking(agent, "Hi, please cancel order 77")
     asking(agent, "What is the meaning of life?")
+    asking(agent, "I moved, change my address", suite="adversarial")
     coverage = coverage_of(agent)
     assert (coverage.num_covered, coverage.num_other) == (1, 1)
     assert not any("cancel" in intent.name for intent in coverage.missing[:1])

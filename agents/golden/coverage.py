@@ -43,7 +43,10 @@ class Coverage:
 
 
 def coverage_of(agent: Agent) -> Coverage:
-    """Return which intents an agent's tests cover, archived ones left out. Two queries at most."""
+    """Return which intents an agent's tests cover, archived ones left out. Two queries at most.
+
+    An attack borrows a customer's words and says nothing about serving them: it covers none.
+    """
     return _coverage(agent, GoldenTest.objects.filter(agent=agent, archived_at=None))
 
 
@@ -69,7 +72,8 @@ def _coverage(agent: Agent, tests: Any) -> Coverage:
     known = _known(intents)
     counts = dict.fromkeys((intent.pk for intent in intents), 0)
     num_other = 0
-    for _, run_input in tests.values_list("pk", "input"):
+    serving = tests.exclude(suite=GoldenTest.Suite.ADVERSARIAL)
+    for _, run_input in serving.values_list("pk", "input"):
         nearest = _nearest(_first_words(run_input), intents, known)
         if nearest is None:
             num_other += 1
