@@ -142,7 +142,7 @@ def _matrix(
         values += [weight / length for _, weight in known]
         ends.append(len(values))
     shape = (len(bags), len(vocabulary))
-    return sparse.csr_array((values, columns, ends), shape=shape)
+    return sparse.csr_array((values, columns, ends), shape=shape)  # type: ignore[no-untyped-call]
 
 
 def _cluster(matrix: sparse.csr_array, num: int) -> tuple[Vector, NDArray[np.int64]]:
@@ -187,7 +187,7 @@ def _means(matrix: sparse.csr_array, labels: NDArray[np.int64], centres: Vector)
     """Return the mean direction of each group; one without rows keeps its centre."""
     rows = np.arange(len(labels))
     shape = (len(centres), len(labels))
-    belongs = sparse.csr_array((np.ones(len(labels)), (labels, rows)), shape=shape)
+    belongs = sparse.csr_array((np.ones(len(labels)), (labels, rows)), shape=shape)  # type: ignore[no-untyped-call]
     sums = np.asarray((belongs @ matrix).toarray(), dtype=np.float64)
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), centres)

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from agents.errors import GoldenError
 from agents.golden.adversarial.attacks import ATTACKS, Attack
+from agents.golden.adversarial.planted import planted_result
 from agents.golden.exchange import ImportPlan, import_tests, plan_import
 from agents.golden.files import Format, write_entries
 from agents.models import Agent, GoldenTest, Tier
@@ -22,7 +23,7 @@ _MOST_FORBIDDEN = 30
 _MOST_READERS = 100
 _TIERS = list(Tier)
 _NO_WRITER = "it names a tool that changes something, and the agent was given none"
-_NO_READER = "it plants words in what a tool reads, and the agent was given none that reads"
+_NO_READER = "it plants words in what a tool reads, and the agent was given none that reads texts"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def entries_for(
     for attack in ATTACKS:
         if attack.names_danger and not writers:
             left_out.append(LeftOut(attack, _NO_WRITER))
-        elif attack.plants and not readers:
+        elif attack.plants and not _rules(attack.plants, readers):
             left_out.append(LeftOut(attack, _NO_READER))
         elif not writers and not readers:
             left_out.append(LeftOut(attack, "the agent was given no tools"))
@@ -158,11 +159,17 @@ def _entry(
     }
     if attack.plants:
         entry["on_missing"] = GoldenTest.OnMissing.SIMULATE.value
-        planted = {"status": "found", "text": attack.plants.replace("{danger}", danger)}
-        entry["rules"] = [
-            {"tool": tool.name, "where": {}, "result": planted} for tool in readers[:_MOST_READERS]
-        ]
+        entry["rules"] = _rules(attack.plants.replace("{danger}", danger), readers)
     return entry
+
+
+def _rules(text: str, readers: Sequence[ToolContract]) -> list[dict[str, Any]]:
+    results = [(tool.name, planted_result(tool.returns, text)) for tool in readers]
+    return [
+        {"tool": name, "where": {}, "result": result}
+        for name, result in results
+        if result is not None
+    ][:_MOST_READERS]
 
 
 def _checks(attack: Attack, forbidden: Collection[ToolContract]) -> list[dict[str, Any]]:
