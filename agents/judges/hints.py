@@ -1,7 +1,6 @@
 """Telling the workers that something is to be judged. A hint may be lost: rows decide."""
 
 import logging
-from datetime import timedelta
 
 from celery import current_app
 from django.db import connection, transaction
@@ -11,7 +10,7 @@ from psycopg import Error as PsycopgError
 from agents.judges.claim import DUE
 from agents.runtime.claim import num_live_workers
 
-_A_WHILE = timedelta(milliseconds=500)
+_A_WHILE = 0.5
 JUDGE_TASK = "agents.tasks.judge_due"
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +34,8 @@ def hint_at_due_judgements() -> None:
     """Hint where a judgement has been due for a while, or its worker was lost."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT EXISTS (SELECT {DUE} AND due.next_at <= clock_timestamp() - %s)",
+            f"SELECT EXISTS (SELECT {DUE}"
+            " AND due.next_at <= clock_timestamp() - make_interval(secs => %s))",
             [_A_WHILE],
         )
         is_due: bool = cursor.fetchone()[0]

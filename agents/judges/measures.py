@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 _NO_INFORMATION = 0.05
@@ -161,7 +161,7 @@ def cohens_kappa(table: list[list[int]]) -> Kappa | None:
         value_low, value_high = min(value, smoothed), max(value, smoothed)
     else:
         value_low = value_high = value
-    reach = float(stats.norm.ppf(0.5 + LEVEL / 2)) * error
+    reach = float(special.ndtri(0.5 + LEVEL / 2)) * error
     return Kappa(value, max(-1.0, value_low - reach), min(1.0, value_high + reach))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from agents.judges.measures import LEVEL, confusion_of
 
@@ -64,7 +64,7 @@ def corrected_rate(
     value = float(weight * others.mean() + (truth - weight * guess).mean())
     spread = (truth - weight * guess).var(ddof=1) / len(truth)
     spread += weight**2 * others.var(ddof=1) / len(others)
-    reach = float(stats.norm.ppf(0.5 + LEVEL / 2)) * float(spread) ** 0.5
+    reach = float(special.ndtri(0.5 + LEVEL / 2)) * float(spread) ** 0.5
     interval = (max(0.0, value - reach), min(1.0, value + reach))
     value = min(1.0, max(0.0, value))
     return CorrectedRate(value, interval, weight, len(labelled), len(unlabelled), raw)
