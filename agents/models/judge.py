@@ -42,8 +42,7 @@ class Judge(models.Model):
 class JudgeVersion(models.Model):
     """A rubric, a model and the verdicts it may give; the database refuses to change a written one.
 
-    `verdicts` are `[{key, title, passes: bool | null}]`; null says nothing either way. `slice_by`
-    names what calibration is cut by: `cause`, `agent`, `version`, `channel` or empty.
+    `verdicts` are `[{key, title, passes: bool | null}]`; null says nothing either way.
     """
 
     judge = models.ForeignKey(Judge, models.CASCADE, related_name="versions")
