@@ -15,6 +15,7 @@ from agents.tools.results import (
     result_problems,
     schema_problem,
 )
+from tests.model_server import model_server
 from tests.shop import make_shop_agent
 
 SCHEMA = {
@@ -118,3 +119,12 @@ def test_tool_of_ours_with_a_bad_result_leaves_nothing_behind() -> None:
 def test_schema_that_is_none_is_named() -> None:
     assert schema_problem({"type": "object"}) == ""
     assert schema_problem({"type": "objekt"}).startswith("type: 'objekt' is not valid")
+
+
+def test_schema_that_refers_elsewhere_is_never_fetched() -> None:
+    with model_server("unused") as server:
+        there = {"$ref": f"{server.base_url}/schema.json"}
+        contract = a_tool(parameters={"type": "object", "properties": {"a": there}})
+        (problem,) = argument_problems(contract, {"a": 1})
+    assert "which is not in it" in problem
+    assert server.requests == []

@@ -12,6 +12,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from agents.tools.contract import ToolContract
 
@@ -52,9 +54,11 @@ def schema_problem(schema: dict[str, Any]) -> str:
 
 def _problems(schema: dict[str, Any], value: Any, whole: str) -> list[str]:
     validator = _validator(json.dumps(schema))
-    if validator.is_valid(value):
-        return []
-    errors = list(islice(validator.iter_errors(value), _MAX_READ))
+    try:
+        errors = list(islice(validator.iter_errors(value), _MAX_READ))
+    except Unresolvable as error:
+        ref = _shortened(error.ref, _MAX_VALUE)
+        return [f"{whole} cannot be checked: its schema refers to {ref}, which is not in it"]
     found = list(dict.fromkeys(_sentences(errors, whole)))
     left = len(found) - MAX_PROBLEMS
     if left <= 0:
@@ -65,8 +69,11 @@ def _problems(schema: dict[str, Any], value: Any, whole: str) -> list[str]:
 
 @lru_cache(maxsize=1_000)
 def _validator(schema: str) -> Draft202012Validator:
-    """Return the validator of a schema, by its text: contracts from the database are made anew."""
-    return Draft202012Validator(json.loads(schema))
+    """Return the validator of a schema, by its text: contracts from the database are made anew.
+
+    Without a registry of its own it would fetch the schemas that a schema refers to.
+    """
+    return Draft202012Validator(json.loads(schema), registry=Registry())
 
 
 def _sentences(errors: Iterable[ValidationError], whole: str) -> Iterator[str]:
