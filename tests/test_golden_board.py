@@ -131,12 +131,12 @@ def test_another_agents_run_cannot_be_compared() -> None:
     assert columns_of(agent, Pick("", str(foreign.pk))) == columns_of(agent)
 
 
-def test_a_run_beside_itself_is_one_column() -> None:
+def test_nothing_moves_between_a_run_and_itself() -> None:
     agent, live, _, tests = desk(2)
-    run = make_eval_run(live, tests, "p")
+    run = make_eval_run(live, tests, "pf pp")
     board = read_board(agent, pick=Pick(str(run.pk), str(run.pk)))
-    assert len(board.columns) == 1
-    assert not board.is_compared
+    assert len(board.columns) == 2
+    assert [row.move for row in board.rows] == [Move.FLAKY, Move.SAME]
 
 
 def test_sentence_gives_the_difference_with_interval_and_size() -> None:

@@ -49,8 +49,6 @@ def columns_of(agent: Agent, pick: Pick | None = None) -> tuple[Column, ...]:
         return usual
     before = replace(before, is_baseline=True, is_candidate=False)
     now = replace(now, is_baseline=False, is_candidate=True)
-    if before.value == now.value:
-        return (replace(now, is_candidate=False),)
     earlier = [
         replace(column, is_baseline=False, is_candidate=False)
         for column in usual
