@@ -73,6 +73,7 @@ def test_two_chosen_runs_are_compared_in_place_and_back_returns(page, desk):
     page.goto(home_of(desk))
     expect(page.locator("#results")).to_contain_text("broken")
     page.get_by_label("To", exact=True).select_option("v1")
+    expect(page.locator(".left thead")).to_contain_text("v1 to v1")
     page.get_by_label("From", exact=True).select_option("v2")
     expect(page.locator(".left thead")).to_contain_text("v2 to v1")
     expect(page.locator(".left tbody tr").first).to_contain_text("broken")
