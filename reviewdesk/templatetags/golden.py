@@ -20,6 +20,7 @@ MOVES = {
     Move.BROKEN: ("bad", "circle-x"),
     Move.WORSE: ("warn", "trending-down"),
     Move.BETTER: ("good", "trending-up"),
+    Move.FLAKY: ("none", "wave-sine"),
     Move.NEW: ("info", "sparkles"),
 }
 EVAL_RUNS = {
