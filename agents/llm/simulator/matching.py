@@ -37,17 +37,17 @@ def product_named(text: str, names: list[str]) -> str:
 
 def orders_named(orders: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
     """Return the orders that hold a product which the text names, by its full name if it can."""
-    names = [item["name"] for order in orders for item in order["items"]]
+    names = [item["name"] for order in orders for item in _items(order)]
     return [
         order
         for order in orders
-        if any(_mention(text, item["name"], names) is not None for item in order["items"])
+        if any(_mention(text, item["name"], names) is not None for item in _items(order))
     ]
 
 
 def items_meant(order: dict[str, Any], text: str) -> list[dict[str, Any]]:
     """Return the items that the text means; none if it does not say."""
-    items = list(order["items"])
+    items = _items(order)
     if means_everything(text):
         return items
     names = [item["name"] for item in items]
@@ -68,7 +68,7 @@ def swaps_meant(
         text: The customer's words.
     """
     items = items_meant(order, text)
-    names = [item["name"] for item in order["items"]]
+    names = [item["name"] for item in _items(order)]
     starts = {item["item_id"]: _mention(text, item["name"], names) for item in items}
     swaps = []
     for item in items:
@@ -82,6 +82,11 @@ def swaps_meant(
         segment = segment[: cut.start()] if cut and ends else segment
         swaps.append(_swap(item, product, segment))
     return swaps
+
+
+def _items(order: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the items that can be meant: what a tool returned may be anything."""
+    return [item for item in order.get("items", ()) if "name" in item]
 
 
 def closest_available(item: dict[str, Any], product: dict[str, Any], wanted: dict[str, str]) -> Any:
