@@ -238,4 +238,5 @@ def _remarks(decision: Decision) -> Iterator[str]:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Begin a sentence, unless it begins with a version's name."""
+    return text if text[1:2].isdigit() else text[:1].upper() + text[1:]
