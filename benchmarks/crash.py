@@ -39,7 +39,7 @@ from reviewdesk.environment import CHECKOUT
 _CALM_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
 # What waits for a person can come once more, from a call that the storm had not reached.
-_MOST_ROUNDS = 4
+_MOST_ROUNDS = 12
 # How far all must be, by effects or by runs, for the broker to be emptied, the database killed.
 _EMPTIED_AT = (0.25, 0.65)
 _KILLED_AT = 0.45

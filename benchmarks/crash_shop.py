@@ -21,10 +21,12 @@ from agents.models import (
     Level,
     Run,
     ShopWrite,
+    ToolApproval,
     ToolDefinition,
     ToolSource,
     Version,
 )
+from agents.runtime.approvals import approve_call
 from agents.runtime.retry import resume_index, retry_from
 from agents.runtime.review import decide_effect
 from agents.runtime.start import start_run
@@ -150,7 +152,14 @@ class World:
             _end(*each) for each in runs.filter(retries=None).values_list("status", "failure")
         )
         recoveries = list(runs.values_list("num_recoveries", flat=True))
-        names = ("finished", "parked: needs review", "dead letter (incident)", "failed", "open")
+        names = (
+            "finished",
+            "parked: needs review",
+            "parked: for approval",
+            "dead letter (incident)",
+            "failed",
+            "open",
+        )
         return Summary(
             runs={name: ends[name] for name in names},
             num_recoveries=sum(recoveries),
@@ -163,7 +172,8 @@ class World:
         """Do what a person with the ledger does; return how many calls and dead letters.
 
         Each call of unknown outcome happened if the ledger has it. A dead letter is retried: from
-        the call that did not happen, else from where it broke off.
+        the call that did not happen, else from where it broke off. A call that waits for approval,
+        since its tool was demoted when its breaker opened, is approved.
         """
         close_old_connections()
         person = make_user("support", self.agent.project)
@@ -182,11 +192,14 @@ class World:
                 reason="So says the ledger of the till.",
                 by=person,
             )
+        asked = list(ToolApproval.objects.filter(status=ToolApproval.Status.WAITING))
+        for approval in asked:
+            approve_call(approval=approval, by=person)
         dead = list(Run.objects.filter(agent=self.agent, failure=Run.Failure.LOST, retries=None))
         for run in dead:
             index = not_done.get(run.pk, resume_index(run))
             retry_from(run=run, index=index, by=person, reason="Its workers were killed.")
-        return len(waiting), len(dead)
+        return len(waiting) + len(asked), len(dead)
 
 
 @contextlib.contextmanager
@@ -298,4 +311,6 @@ def _end(status: str, failure: str) -> str:
         return "parked: needs review"
     if failure == Run.Failure.LOST:
         return "dead letter (incident)"
+    if status == Run.Status.WAITING:
+        return "parked: for approval"
     return "open" if status in Run.OPEN else "failed"
