@@ -6,10 +6,12 @@ import pytest
 
 from agents.golden.customer import DONE, customer_messages, next_line, words_of
 from agents.llm.simulator.customer import play_customer
-from agents.models import Run, Step
+from agents.models import KillSwitch, Run, Step
 from agents.runtime.claim import claim_due_run
 from agents.runtime.loop import advance, advance_step
 from agents.runtime.start import start_run
+from agents.tools.stops import lift, stop
+from tests.factories import make_user
 from tests.model_server import ModelServer, model_server
 from tests.outside import INPUT, lose_worker
 from tests.shop import make_shop_agent
@@ -107,6 +109,28 @@ def test_words_in_the_journal_are_never_asked_for_again() -> None:
         advance(run.pk)
     assert said_by_customer(run) == ["Number T1.", DONE]
     assert len(server.requests) == 4
+
+
+@pytest.mark.django_db
+def test_stop_of_models_holds_the_customers_model_until_it_is_lifted() -> None:
+    with model_server("Which order?", "Number T1.", "It is cancelled.", DONE) as server:
+        run = play(server, GOAL)
+        claim = claim_due_run(run.pk)
+        assert claim
+        assert advance_step(claim)
+        switch = stop(
+            scope=KillSwitch.Scope.PROJECT,
+            stops=KillSwitch.Stops.ALL,
+            project=run.project,
+            reason="Too dear.",
+            by=make_user(),
+        )
+        assert not advance_step(claim)
+        run.refresh_from_db()
+        assert (run.parked_for, len(server.requests)) == (Run.Parked.STOP, 1)
+        lift(switch=switch, reason="Cheaper now.", by=make_user())
+        advance(run.pk)
+    assert said_by_customer(run) == ["Number T1.", DONE]
 
 
 @pytest.mark.django_db

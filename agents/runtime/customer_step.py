@@ -14,6 +14,7 @@ from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
 from agents.models import Run, Step
 from agents.runtime.claim import Claim, fenced, lend_connection
+from agents.runtime.early import ends_lost, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
 from agents.runtime.entry import write_entry
 from agents.runtime.journal import AskCustomer
@@ -31,11 +32,11 @@ def begin_customer(
 ) -> Callable[[], bool] | None:
     """Begin to ask the model that plays the customer, and return what asks it once.
 
-    Called inside `fenced`; None if the run was cancelled. What it returns says False if the run
-    ended or was put off.
+    Called inside `fenced` with the authority lock; None if the run has ended or parked: a stop of
+    models holds the customer's, too. The limits are the agent's; this speaks `max_turns` times at
+    most. What it returns says False if the run ended or was put off.
     """
-    if run.cancel_requested_at:
-        end_run(run, Run.Status.CANCELLED, error=run.error)
+    if ends_lost(run) or is_stopped(run, None):
         return None
     step = action.step or new_step(run, claim.token, action.index, Step.Kind.CUSTOMER, "customer")
     step.claim_token = claim.token

@@ -13,13 +13,21 @@ from agents.tools.stops import name_of, stop_for
 
 def ends_early(run: Run, steps: list[Step], config: VersionConfig, action: Action) -> bool:
     """End the run where it was cancelled, lost too often, or is over a limit; say if so."""
+    if ends_lost(run):
+        return True
+    if text := run_limit_passed(run, steps, config, action) or day_limit_passed(run):
+        end_run(run, Run.Status.OVER_BUDGET, failure=Run.Failure.LIMIT, error=text)
+        count(run, over_budget=1)
+        return True
+    return False
+
+
+def ends_lost(run: Run) -> bool:
+    """End the run where it was cancelled or lost too often; say if so."""
     if run.cancel_requested_at:
         end_run(run, Run.Status.CANCELLED, error=run.error)
     elif is_dead(run):
         end_as_dead(run)
-    elif text := run_limit_passed(run, steps, config, action) or day_limit_passed(run):
-        end_run(run, Run.Status.OVER_BUDGET, failure=Run.Failure.LIMIT, error=text)
-        count(run, over_budget=1)
     else:
         return False
     return True
