@@ -3,9 +3,11 @@
 import json
 from datetime import date
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from agents.golden.outcome import Call, Message
 from agents.judges.answer import NonsenseError, read_answer
@@ -19,9 +21,11 @@ from agents.tasks import judge_due
 from agents.tools.stops import lift, stop
 from reviewdesk.people.roles import Role
 from tests.factories import customer_span, make_session, make_user, model_span
-from tests.judging import VERDICTS, make_judge_version
+from tests.golden import make_eval_run, make_test
+from tests.judging import VERDICTS, make_judge_version, make_judgement
 from tests.model_server import ModelServer, Reply, model_server
 from tests.processes import wait_until
+from tests.shop import make_shop_agent
 from traces.models import ModelPrice
 
 PASS = json.dumps({"reason": "Step 3 says where it is.", "verdict": "pass"})
@@ -150,6 +154,19 @@ def test_answer_without_words_is_nonsense_too() -> None:
         judge_all_here()
     row.refresh_from_db()
     assert (row.status, row.input_tokens) == ("done", 200)
+
+
+@pytest.mark.django_db
+def test_subject_of_the_longest_kind_is_stored_once() -> None:
+    version = make_judge_version()
+    random = Random(1)
+    subject = "".join(chr(random.randrange(0x4E00, 0x9FFF)) for _ in range(2000))
+    agent, shop_version = make_shop_agent()
+    result = make_eval_run(shop_version, [make_test(agent)]).results.get()
+    session = make_session(version.judge.project)
+    make_judgement(version, session, subject=subject, eval_result=result)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_judgement(version, session, subject=subject, eval_result=result)
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import MD5
 
 from agents.models.evals import EvalResult
 from traces.models import Project, Session
@@ -115,8 +116,9 @@ class Judgement(models.Model):
                 condition=Q(eval_result=None),
                 name="judgement_of_session_once",
             ),
+            # By digest: an index row holds 2,704 bytes, a subject up to 8,000.
             models.UniqueConstraint(
-                fields=["version", "eval_result", "subject"], name="judgement_of_result_once"
+                "version", "eval_result", MD5("subject"), name="judgement_of_subject_once"
             ),
             models.CheckConstraint(
                 condition=Q(status="done") & ~Q(verdict="") | ~Q(status="done") & Q(verdict=""),
