@@ -53,6 +53,30 @@ def test_same_gate_asked_for_twice_is_one() -> None:
     assert EvalRun.objects.count() == 2
 
 
+def test_gate_over_a_suite_is_not_given_for_one_over_all_tests() -> None:
+    agent, gate = begin_gate(suites=["regression"])
+    assert start_gate(candidate=gate.candidate, by=make_user()) == gate
+    make_sound_test(agent, 3, suite="edge")
+    with pytest.raises(GateError, match=f"Gate {gate.pk} compares .* on other tests"):
+        start_gate(candidate=gate.candidate, by=make_user())
+
+
+def test_gate_by_rules_that_hold_no_more_is_not_given_again() -> None:
+    agent, gate = begin_gate()
+    with_config(agent, GateConfig(margin_points=1))
+    with pytest.raises(GateError, match="cancel it first"):
+        start_gate(candidate=gate.candidate, by=make_user())
+
+
+def test_gate_that_cannot_be_decided_is_void_and_keeps_no_other_waiting() -> None:
+    _, gate = begin_gate()
+    answer(gate, now="p", before="f")
+    Gate.objects.filter(pk=gate.pk).update(config={})
+    assert settled(gate).status == Gate.Status.VOID
+    assert gate.sentence.startswith("It could not be decided: KeyError")
+    assert gate.candidate_run.status == EvalRun.Status.VOID
+
+
 def test_gate_without_a_live_version_asks_for_a_baseline() -> None:
     agent, version = make_shop_agent()
     Agent.objects.filter(pk=agent.pk).update(live_version=None)

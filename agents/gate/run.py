@@ -1,12 +1,13 @@
 """Running a gate: both versions' eval runs in one window, look by look until it is decided."""
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from random import SystemRandom
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from agents.errors import GateError, GoldenError
@@ -19,8 +20,9 @@ from agents.gate.recorded import evidence_of
 from agents.golden.expectations import count_verdicts, waits_for_judges
 from agents.golden.plan import chosen_tests, repeats_of
 from agents.golden.runner import add_repeats, finish, rerun_tests, start_pair
-from agents.models import Agent, EvalResult, EvalRun, Gate, GoldenTest, Version
+from agents.models import Agent, EvalResult, EvalRun, Gate, GatePolicy, GoldenTest, Version
 from agents.tools.autonomy import database_now
+from traces.clean import clean_text
 
 _STATUS = {
     Outcome.PASSED: Gate.Status.PASSED,
@@ -29,6 +31,7 @@ _STATUS = {
     Outcome.VOID: Gate.Status.VOID,
 }
 _LONGEST_SENTENCE = 1000
+_logger = logging.getLogger(__name__)
 
 
 def start_gate(
@@ -42,7 +45,7 @@ def start_gate(
 ) -> Gate:
     """Begin a gate: plan both eval runs and queue their runs, by the thresholds that hold now.
 
-    The same two versions asked for again while their gate runs give that gate.
+    The same two versions asked for again, on the same tests, while their gate runs give that gate.
 
     Args:
         candidate: The version on trial.
@@ -53,7 +56,8 @@ def start_gate(
         by: Who asked.
 
     Raises:
-        GateError: There is no baseline, or the first look alone would take too many runs.
+        GateError: There is no baseline, the first look alone would take too many runs, or a gate
+            of the two versions is running on other tests or by other thresholds.
         GoldenError: As `start_pair`.
     """
     with transaction.atomic():
@@ -62,10 +66,11 @@ def start_gate(
         same = Gate.objects.filter(
             candidate=candidate, baseline=against, status=Gate.Status.RUNNING
         )
-        if known := same.first():
-            return known
         config, policy = config_for(agent.project_id)
         chosen = chosen_tests(agent, tests=tests, suites=suites)
+        if known := same.select_related("candidate_run").first():
+            _check_same(known, policy, chosen)
+            return known
         looks = looks_within(config, chosen)
         seed = SystemRandom().randrange(2**31) if seed is None else seed
         candidate_run, baseline_run = start_pair(
@@ -124,7 +129,8 @@ def cancel_gate(*, gate: Gate, by: AbstractBaseUser | None, because: str = "") -
 def settle_gates() -> int:
     """Decide the gates whose runs are all judged, or whose eval runs ended; return how many.
 
-    Safe to call anywhere, often and at once: each gate is settled with its row locked.
+    Safe to call anywhere, often and at once: each gate is settled with its row locked. One that
+    cannot be decided becomes void and keeps no other from it.
     """
     pending = EvalResult.objects.filter(
         Q(eval_run=OuterRef("candidate_run")) | Q(eval_run=OuterRef("baseline_run")),
@@ -134,7 +140,22 @@ def settle_gates() -> int:
         baseline_run__status=EvalRun.Status.RUNNING
     )
     ready = Gate.objects.filter(is_stopped | ~Exists(pending), status=Gate.Status.RUNNING)
-    return sum(_settle(pk) for pk in ready.order_by("pk").values_list("pk", flat=True))
+    return sum(_settle_or_void(pk) for pk in ready.order_by("pk").values_list("pk", flat=True))
+
+
+def _settle_or_void(pk: int) -> bool:
+    try:
+        return _settle(pk)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception as error:
+        _logger.exception("Gate %s cannot be decided.", pk)
+        why = f"It could not be decided: {type(error).__name__}: {clean_text(str(error))}"
+        with transaction.atomic():
+            gate = _locked(pk)
+            if gate.status == Gate.Status.RUNNING:
+                _stop(gate, Gate.Status.VOID, why)
+        return True
 
 
 def _settle(pk: int) -> bool:
@@ -259,6 +280,17 @@ def _locked_agent(candidate: Version) -> Agent:
     if agent is None:
         raise GateError(f"{candidate} was deleted meanwhile: nothing was started.")
     return agent
+
+
+def _check_same(known: Gate, policy: GatePolicy | None, chosen: Sequence[GoldenTest]) -> None:
+    """Raise `GateError` where a gate that is running does not answer what is asked for now."""
+    ran = set(known.candidate_run.results.values_list("test_id", flat=True))
+    if ran == {test.pk for test in chosen} and known.policy_id == (policy.pk if policy else None):
+        return
+    raise GateError(
+        f"Gate {known.pk} compares {known.candidate} with {known.baseline} already, on other tests "
+        "or by thresholds that hold no more: wait for it, or cancel it first."
+    )
 
 
 def _baseline(agent: Agent, candidate: Version, baseline: Version | None) -> Version:
