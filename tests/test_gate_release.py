@@ -133,3 +133,21 @@ def test_tools_are_proven_by_tests_that_passed_every_time_in_a_passed_gate() -> 
     gate.candidate_run.status = "failed"
     assert proven_tools(gate.candidate_run) == set()
     assert proven_tools(gate.candidate_run, gate) == {CANCEL[0]}
+
+
+def test_eval_run_of_a_gate_that_failed_is_no_evidence_by_itself() -> None:
+    gate = ended(now="p", before="p", num_tests=60)
+    assert gate.candidate_run.status == "passed"
+    Gate.objects.filter(pk=gate.pk).update(status="failed", sentence="Failed: too dear.")
+    with pytest.raises(EvidenceError, match="Failed: too dear"):
+        request_release(
+            version=gate.candidate, eval_run=gate.candidate_run, reason="Why.", by=make_user()
+        )
+
+
+def test_gate_that_was_written_over_after_the_request_makes_it_void() -> None:
+    gate = ended(now="pf", before="fp", num_tests=2)
+    release = request(gate)
+    Gate.objects.filter(pk=gate.pk).update(status="passed")
+    with pytest.raises(EvidenceVoidError, match="not what it was when this was requested"):
+        approve_release(release=release, by=make_user())

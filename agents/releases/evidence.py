@@ -41,6 +41,12 @@ def checked_evidence(
             f"Eval run {eval_run.pk} of {version} is {eval_run.get_status_display()}; a release "
             "needs one that passed."
         )
+    gate = Gate.objects.filter(candidate_run=eval_run).first()
+    if gate is not None and gate.status != Gate.Status.PASSED:
+        raise EvidenceError(
+            f"Eval run {eval_run.pk} is part of gate {gate.pk}, which is "
+            f"{gate.get_status_display()}: without the gate it proves nothing. {gate.sentence}"
+        )
     change = what_changed(agent=agent, eval_run=eval_run)
     if change:
         raise EvidenceError(

@@ -30,6 +30,7 @@ from agents.releases.errors import (
     StaleReleaseError,
 )
 from agents.releases.evidence import checked_evidence, what_changed
+from agents.releases.gate_evidence import gate_hash
 from agents.tools.autonomy import database_now
 from agents.tools.registry import contracts
 from agents.tools.standing import freeze_authority
@@ -173,6 +174,8 @@ def approve_release(
         if not isinstance(seen_live, EllipsisType):
             _check_seen_live(agent, seen_live)
         change = what_changed(agent=agent, eval_run=row.eval_run, gate=row.gate)
+        if not change and row.gate and gate_hash(row.gate) != row.evidence_hash:
+            change = f"gate {row.gate.pk} is not what it was when this was requested"
         if change:
             _make_void(row, change)
         else:
@@ -273,7 +276,10 @@ def _locked_waiting(release: Release) -> Release:
             "decided_by",
             "eval_run",
             "gate__candidate_run__version",
+            "gate__candidate",
             "gate__baseline",
+            "gate__baseline_run",
+            "gate__policy",
         )
         .get(pk=release.pk)
     )
