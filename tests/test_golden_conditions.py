@@ -127,6 +127,21 @@ def test_half_characters_in_a_text_do_no_harm() -> None:
     assert unfit({"pattern": "b"}, "a\ud800b") == ""
 
 
+PARTS = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(30)}
+DOUBLING = {"$defs": {**PARTS, "d30": {}}, "$ref": "#/$defs/d0"}
+
+
+def test_schema_that_doubles_under_a_property_ends_soon() -> None:
+    schema = {"$defs": DOUBLING["$defs"], "properties": {"a": {"$ref": "#/$defs/d0"}}}
+    assert unfit(schema, {"a": 1}) == "the schema refers to its parts too often"
+    assert unfit(schema, {"b": 1}) == ""
+
+
+def test_ranges_of_a_path_count_what_they_look_at() -> None:
+    with pytest.raises(TooMuchError):
+        find("$[:,:,:,:]", list(range(30_000)))
+
+
 @pytest.mark.parametrize(
     ("schema", "word"),
     [
@@ -138,6 +153,8 @@ def test_half_characters_in_a_text_do_no_harm() -> None:
         ({"items": {"$ref": "file:///etc/passwd"}}, "not in it"),
         ({"$ref": "#/nothing"}, "not in it"),
         ({"$ref": "#"}, "without end"),
+        (DOUBLING, "too often"),
+        ({"unevaluatedProperties": False, "patternProperties": {"(a+)+$": {}}}, "additional"),
         ({"description": "x" * 20_001}, "20,000"),
     ],
 )

@@ -104,7 +104,9 @@ class _Walk:
             case Slice():
                 if isinstance(value, list) and selector.step != 0:
                     start, stop, step = selector.start, selector.stop, selector.step
-                    yield from value[start:stop:step]
+                    for each in value[start:stop:step]:
+                        self._visit()
+                        yield each
             case Filter(expression):
                 for each in _children(value):
                     self._visit()

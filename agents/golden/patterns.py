@@ -6,6 +6,7 @@ some (docs/decisions/031). RE2 has no backreferences and no look-around.
 
 import json
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -19,6 +20,9 @@ from referencing.exceptions import Unresolvable
 LONGEST_PATTERN = 500
 LONGEST_SCHEMA = 20_000
 _MEMORY = 4 << 20
+_MOST_REFERENCES = 2_000
+_references: ContextVar[int] = ContextVar("references followed", default=0)
+_UNBOUNDED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
 _compile: Callable[..., Any] = re2.compile
 
 
@@ -89,6 +93,10 @@ def fits(pattern: str, text: str) -> bool:
     return compiled(pattern).fullmatch(_whole(text)) is not None
 
 
+class _TooMuchError(ValueError):
+    """A schema refers to itself so often that it would take its time."""
+
+
 def schema_problem(schema: Any) -> str:
     """Return why a JSON schema cannot be used, or nothing."""
     if not isinstance(schema, dict):
@@ -100,6 +108,8 @@ def schema_problem(schema: Any) -> str:
         for name, text in _texts_in(schema):
             if name == "pattern":
                 compiled(text)
+            elif name != "$ref":
+                return f"{name} cannot be used; write additionalProperties or items"
             elif not text.startswith("#"):
                 return f"it refers to a schema that is not in it: {text[:80]}"
     except SchemaError as error:
@@ -109,7 +119,7 @@ def schema_problem(schema: Any) -> str:
         return str(error)
     except RecursionError:
         return "it is nested too deeply"
-    problem = unfit(schema, {}) if "$ref" in schema else ""
+    problem = unfit(schema, {})
     return problem if problem.startswith("the schema refers") else ""
 
 
@@ -118,8 +128,11 @@ def unfit(schema: dict[str, Any], value: Any) -> str:
 
     Nothing is fetched for it: a reference leads into the schema itself.
     """
+    _references.set(0)
     try:
         error = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    except _TooMuchError:
+        return "the schema refers to its parts too often"
     except Unresolvable as unresolvable:
         return f"the schema refers to what is not in it: {unresolvable.ref[:80]}"
     except RecursionError:
@@ -166,10 +179,19 @@ def _additional_properties(
             yield from validator.descend(item, allowed, path=name)
 
 
+def _reference(validator: Any, reference: Any, value: Any, _: Any) -> Iterator[ValidationError]:
+    """Follow a reference; parts that each refer twice to the next double with every one."""
+    _references.set(_references.get() + 1)
+    if _references.get() > _MOST_REFERENCES:
+        raise _TooMuchError
+    yield from validator._validate_reference(ref=reference, instance=value)
+
+
 def _texts_in(schema: Any) -> Iterator[tuple[str, str]]:
     """Yield patterns and references of a schema, which the validator would meet only with a value.
 
-    Each with `pattern` or `$ref`.
+    Each with `pattern` or `$ref`; and names of keywords for which the validator would follow
+    references and match patterns by itself, without a bound.
     """
     if isinstance(schema, dict):
         for name, item in schema.items():
@@ -177,6 +199,8 @@ def _texts_in(schema: Any) -> Iterator[tuple[str, str]]:
                 yield name, item
             elif name in {"$ref", "$dynamicRef"} and isinstance(item, str):
                 yield "$ref", item
+            elif name in _UNBOUNDED:
+                yield name, ""
             elif name == "patternProperties" and isinstance(item, dict):
                 yield from (("pattern", pattern) for pattern in item)
             yield from _texts_in(item)
@@ -192,6 +216,8 @@ _Linear = _extend(
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
+        "$ref": _reference,
+        "$dynamicRef": _reference,
     },
 )
 
