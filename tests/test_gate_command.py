@@ -121,6 +121,30 @@ def test_text_says_the_sentence_first_and_shortens_long_lists() -> None:
     assert lines[-1] == "  and 10 more that moved"
 
 
+def test_title_neither_begins_a_line_nor_steers_a_terminal() -> None:
+    title = "a\n::error::b\x1b[31m\u2028c"
+    text = text_of(decided(*many(60, "p", "p"), one_test("p", "f", title)))
+    assert "\x1b" not in text
+    assert not any(line.startswith(("::", "c")) for line in text.splitlines())
+
+
+class Defective(Command):
+    """A gate that breaks in the middle."""
+
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Break."""
+        raise KeyError("looks")
+
+
+def test_defect_ends_with_three_and_not_with_one(capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        Defective().run_from_argv(["manage.py", "gate"])
+    assert end.value.code == 3
+    assert "The gate could not run: KeyError" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

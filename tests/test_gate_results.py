@@ -77,6 +77,30 @@ def test_line_that_is_no_result_is_named(tmp_path: Path, line: str, said: str) -
         read_results(path)
 
 
+def test_number_too_long_for_python_is_named_and_no_defect(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"test": "a", "passed": true, "cost_usd": %s}' % ("1" * 5000))
+    with pytest.raises(GateError, match="line 1 is no JSON"):
+        read_results(path)
+
+
+def test_separator_within_a_name_ends_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"test": "a\u2028b", "passed": true}\n')
+    (row,) = read_results(path)
+    assert row.test == "a\u2028b"
+
+
+def test_tau2_values_of_no_use_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(
+        '{"simulations": [{"task_id": 1, "reward_info": {"reward": NaN}, '
+        '"termination_reason": ["x"]}]}'
+    )
+    (row,) = read_results(path)
+    assert row.passed is None
+
+
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "torn.json.gz").write_bytes(gzip.compress(b"x" * 1000)[:-10])
     (tmp_path / "empty.jsonl").write_text("\n")

@@ -9,13 +9,17 @@ from agents.gate.decision import Arm, Ceiling, Decision, MovedTest, Outcome
 from agents.gate.sentence import count, interval_of, points
 
 _MOST_MOVED = 20
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # What XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def text_of(decision: Decision) -> str:
-    """Return a decision as lines of text, the sentence first."""
-    return "\n".join(_lines(decision))
+    """Return a decision as lines of text, the sentence first.
+
+    Titles come from files and customers: none begins a line or steers a terminal.
+    """
+    return "\n".join(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", line) for line in _lines(decision))
 
 
 def junit_of(decision: Decision, *, name: str) -> str:

@@ -8,6 +8,7 @@ is true, false, or null for a run that the infrastructure failed; `cost_usd`, `s
 
 import gzip
 import json
+import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ def read_results(path: Path) -> list[Row]:
     text = _text(path)
     try:
         data = json.loads(text)
-    except json.JSONDecodeError:
+    except ValueError:
         data = None
     except RecursionError as error:
         raise GateError(f"{path.name} is nested too deeply to be results.") from error
@@ -148,7 +149,8 @@ def _tau2_row(each: object, where: str) -> Row:
         raise GateError(f"{where} has no task_id.")
     info = each.get("reward_info")
     reward = info.get("reward") if isinstance(info, dict) else None
-    if each.get("termination_reason") in _INFRASTRUCTURE or not isinstance(reward, int | float):
+    is_number = isinstance(reward, int | float) and math.isfinite(reward)
+    if str(each.get("termination_reason")) in _INFRASTRUCTURE or not is_number:
         reward = None
     trial = each.get("trial")
     return Row(
@@ -164,7 +166,7 @@ def _tau2_row(each: object, where: str) -> Row:
 
 def _json_rows(text: str, name: str) -> list[Row]:
     rows: list[Row] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         if len(rows) == MOST_ROWS:

@@ -6,6 +6,7 @@ void. Who may run it may run programs on the machine, so it asks for no role.
 """
 
 import json
+import logging
 import sys
 import time
 from argparse import ArgumentParser
@@ -32,6 +33,7 @@ from traces.models import Project
 CODES = {"passed": 0, "failed": 1, "inconclusive": 2}
 NOT_RUN = 3
 _EVERY_SECONDS = 0.5
+_logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -68,6 +70,11 @@ class Command(BaseCommand):
             super().run_from_argv(argv)
         except django.db.Error as error:
             self.stderr.write(f"The gate could not run: the database says: {error}")
+            sys.exit(NOT_RUN)
+        except Exception as error:
+            # Python ends a defect with 1, which here says that the gate failed.
+            _logger.exception("The gate could not run.")
+            self.stderr.write(f"The gate could not run: {type(error).__name__}: {error}")
             sys.exit(NOT_RUN)
         except SystemExit as end:
             is_usage = end.code == 2 and not getattr(self, "has_decided", False)
