@@ -165,6 +165,10 @@ def test_form_saves_every_part() -> None:
     [
         ({"customer": "scripted"}, "has no lines"),
         ({"customer": "simulated", "goal": "x", "customer-model": "m", "max-turns": "99"}, "99"),
+        (
+            {"customer": "simulated", "goal": "x", "customer-model": "m", "max-turns": "9" * 5000},
+            "choose 1 to 50",
+        ),
         ({"on-missing": "simulate"}, "there is none"),
         ({"rule-tool": ["a"], "rule-where": ["{"], "rule-outcome": ["result"],
           "rule-answer": [""]}, "Rule 1: its arguments: this is not JSON"),
@@ -288,6 +292,7 @@ def test_tests_are_exported_as_a_selection() -> None:
     assert chosen == export_tests([other], Format.YAML)
     by_suite = client.get(url("export", agent) + "?suite=edge").content.decode()
     assert by_suite == export_tests([other], Format.JSONL)
+    assert client.get(url("export", agent) + f"?test={'9' * 5000}").status_code == 200
 
 
 def test_file_is_looked_at_before_it_is_imported() -> None:

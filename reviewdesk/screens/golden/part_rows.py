@@ -101,7 +101,7 @@ class PartsDraft:
                 "kind": "simulated",
                 "goal": self.goal,
                 "model": self.model,
-                "max_turns": int(turns) if turns.isascii() and turns.isdecimal() else turns,
+                "max_turns": int(turns) if turns.isdecimal() and len(turns) < 10 else turns,
             }
         return {"kind": self.customer} if self.customer != _TURNS else {}
 
