@@ -1,8 +1,11 @@
 """Eval runs: planned in rows, judged once, and void when what they judged has changed."""
 
+import threading
 from typing import Any
 
+import pgtrigger
 import pytest
+from django.db import connection, transaction
 
 from agents.errors import GoldenError
 from agents.golden.edit import archive_test, edit_test
@@ -18,6 +21,7 @@ from agents.runtime.loop import advance
 from tests.factories import make_user
 from tests.golden import ASKS_FIRST, CALLS_CANCEL, make_test, run_all
 from tests.model_server import model_server
+from tests.processes import wait_until
 from tests.shop import CANCEL, LOOK, make_shop_agent, make_shop_version
 from traces.models import Session, Span
 
@@ -246,3 +250,50 @@ def test_result_of_an_edited_test_is_not_judged_by_the_new_checks() -> None:
     eval_run.refresh_from_db()
     assert eval_run.status == EvalRun.Status.VOID
     assert eval_run.results.get().status == EvalResult.Status.PENDING
+
+
+def test_eval_run_that_cannot_be_judged_is_void_and_keeps_no_other_waiting() -> None:
+    _, _, broken = plan(num_tests=1)
+    pinned = broken.results.get().test_version
+    assert pinned is not None
+    with pgtrigger.ignore("agents.GoldenTestVersion:immutable"):
+        pinned.content["checks"] = [{"kind": "of_another_time"}]
+        pinned.save(update_fields=["content"])
+    other = start_eval_run(
+        version=make_shop_version(broken.agent), by=make_user(), tests=[make_test(broken.agent)]
+    )
+    finish(broken)
+    finish(other)
+    settle_finished()
+    broken.refresh_from_db()
+    other.refresh_from_db()
+    assert broken.status == EvalRun.Status.VOID
+    assert "could not be judged: KeyError" in broken.ended_because
+    assert other.status == EvalRun.Status.FAILED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_edit_and_whoever_adds_repeats_do_not_wait_for_each_other() -> None:
+    _, _, eval_run = plan(num_tests=1)
+    result = eval_run.results.get()
+
+    def change() -> None:
+        edit(result.test)
+        connection.close()
+
+    def is_waiting() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            return bool(cursor.fetchone()[0])
+
+    thread = threading.Thread(target=change)
+    with transaction.atomic():
+        EvalRun.objects.select_for_update().get(pk=eval_run.pk)
+        thread.start()
+        wait_until(is_waiting)
+        EvalResult.objects.create(
+            eval_run=eval_run, test=result.test, test_hash=result.test_hash, repeat=2
+        )
+    thread.join()
+    eval_run.refresh_from_db()
+    assert eval_run.status == EvalRun.Status.VOID

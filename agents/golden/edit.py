@@ -112,7 +112,8 @@ def lock_active(test: GoldenTest) -> GoldenTest:
     Raises:
         GoldenError: It is archived.
     """
-    row = GoldenTest.objects.select_for_update().get(pk=test.pk)
+    # No key update: who settles a gate may refer to the test, and holds what an edit waits for.
+    row = GoldenTest.objects.select_for_update(no_key=True).get(pk=test.pk)
     if row.archived_at is not None:
         raise GoldenError(f"“{row.title}” is archived since {row.archived_at:%d %b %Y}.")
     return row

@@ -1,9 +1,10 @@
 """Judging the results of eval runs whose runs have finished, and ending what is complete."""
 
+import logging
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents.golden.checks import has_passed, judge_outcome
@@ -17,9 +18,11 @@ from agents.judges.verdicts import PENDING as UNANSWERED
 from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Judgement, Run
 from agents.runtime.many import stop_runs
 from agents.tools.autonomy import database_now
+from traces.clean import clean_text
 from traces.models import Span
 
 BATCH = 200
+_logger = logging.getLogger(__name__)
 
 _JUDGED = (
     "status", "checks", "hard", "error", "num_missing", "cost_usd", "working_ms", "finished_at",
@@ -34,13 +37,23 @@ def settle_finished() -> int:
 
     Safe to call anywhere, often and at once: each eval run is settled with its row locked, and a
     verdict is written once. An eval run of a gate that is running is judged and left for the gate
-    to end. Returns how many results were judged.
+    to end. One that cannot be judged becomes void and keeps no other from it. Returns how many
+    results were judged.
     """
     ready = EvalResult.objects.filter(
         _SETTLEABLE, eval_run=OuterRef("pk"), status=EvalResult.Status.PENDING
     )
     under_way = EvalRun.objects.filter(Exists(ready), status=EvalRun.Status.RUNNING)
-    num_judged = sum(_settle(pk) for pk in under_way.order_by("pk").values_list("pk", flat=True))
+    num_judged = 0
+    for pk in under_way.order_by("pk").values_list("pk", flat=True):
+        try:
+            num_judged += _settle(pk)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception as error:
+            _logger.exception("Eval run %s cannot be judged.", pk)
+            why = f"It could not be judged: {type(error).__name__}: {clean_text(str(error))}"
+            finish(EvalRun.objects.get(pk=pk), EvalRun.Status.VOID, why)
     _complete_waited_for()
     return num_judged
 

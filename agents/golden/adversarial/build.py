@@ -97,7 +97,7 @@ def add_suite(*, agent: Agent, by: AbstractBaseUser, with_changed: bool = False)
         transaction.atomic(),
         pghistory.context(user=by.pk, reason=reason, action="add adversarial suite"),
     ):
-        plan = plan_suite(agent=Agent.objects.select_for_update().get(pk=agent.pk))
+        plan = plan_suite(agent=Agent.objects.select_for_update(no_key=True).get(pk=agent.pk))
         if len(plan.left_out) == len(ATTACKS):
             raise GoldenError(f"No attack fits {agent.name}: it was given no tools.")
         entries, _ = entries_for(*given_tools(agent))
