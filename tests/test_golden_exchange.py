@@ -68,7 +68,7 @@ def test_what_is_written_is_read_as_it_was(entries: list[dict[str, Any]], form: 
         ("- 5", "Entry 1 (line 1)", "must be an object"),
         ("a: &x [1]\nb: *x", "Line 2, column 4", "an alias"),
         ("- a: 1\n  a: 2", "Line 2, column 3", "comes twice"),
-        ("a: !!python/name:os.system x", "Line 1, column 4", "could not determine"),
+        ("a: !!python/name:os.system x", "Line 1, column 4", "a tag (tag:yaml.org"),
         ('{"a": 1}\n{b}', "Line 2", "not JSON"),
         ('{"a": NaN}', "Line 1", "NaN"),
         ("[" * 200_000, "Line 1, column 61", "nested over 60 levels"),
@@ -192,3 +192,28 @@ def test_example_of_the_documentation_can_be_imported() -> None:
     text = page.partition("```yaml\n")[2].partition("```")[0]
     (data,) = plan_import(agent=agent, text=text).new
     assert (data["slug"], data["suite"]) == ("asks-before-it-cancels", "regression")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"checks": [{"kind": ["tool_called"]}]}, "no check called"),
+        ({"checks": [{"kind": "tool_called", "tool": CANCEL[0], "arguments": [1]}]}, "JSON object"),
+        ({"expectations": [{"kind": ["must"], "text": "be kind"}]}, "write must or must_not"),
+        ({"customer": {"kind": {"a": 1}}}, "it must be one of"),
+    ],
+)
+def test_values_of_another_type_are_refused_with_a_message(part: Any, said: str) -> None:
+    agent, _ = make_shop_agent()
+    ((place, text),) = refused(agent, line(**part))
+    assert place == "Line 1"
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    "value", ["!!timestamp 2020-99-99", "!!timestamp 2020-01-01", "!!bool zz", "!!binary eA=="]
+)
+def test_tags_make_no_other_types_of_yaml(value: str) -> None:
+    with pytest.raises(BadFileError, match="stands here; leave it out"):
+        read_entries(f"title: {value}")

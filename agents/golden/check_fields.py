@@ -75,7 +75,7 @@ def texts_of(check: Check) -> dict[str, str]:
 
 def problems_of(check: Check, tools: Collection[str]) -> dict[str, str]:
     """Return what is wrong with a check in its stored form, by field; empty if nothing is."""
-    kind = KINDS.get(check.get("kind", ""))
+    kind = KINDS.get(str(check.get("kind", "")))
     if kind is None:
         return {"kind": f"There is no check called {check.get('kind')!r}."}
     known = {"kind", *(field.name for field in kind.fields)}
@@ -92,11 +92,11 @@ def problems_of(check: Check, tools: Collection[str]) -> dict[str, str]:
 
 
 def readable_title(check: Check) -> str:
-    """Return the check's title, or the name of its kind where its fields are not filled yet."""
+    """Return the check's title, or the name of its kind where its fields are not filled rightly."""
     try:
         return check_title(check)
-    except (KeyError, TypeError):
-        kind = KINDS.get(check.get("kind", ""))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        kind = KINDS.get(str(check.get("kind", "")))
         return kind.label if kind else "unknown check"
 
 

@@ -131,7 +131,8 @@ def import_tests(
     """
     reason = f"Imported {len(text):,} characters."
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="import tests"):
-        locked = Agent.objects.select_for_update().get(pk=agent.pk)
+        # No key update: who settles a gate begins runs of the agent, and holds what this waits for.
+        locked = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
         plan = plan_import(agent=locked, text=text, with_unknown_tools=with_unknown_tools)
         for data in plan.new:
             add_test(

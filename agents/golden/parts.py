@@ -70,7 +70,7 @@ def checked_expectations(expectations: Sequence[Any]) -> list[dict[str, str]]:
     for number, data in enumerate(expectations, 1):
         name = f"Expectation {number}"
         _only(name, data, {"kind", "text"})
-        if data.get("kind") not in EXPECTED:
+        if str(data.get("kind")) not in EXPECTED:
             raise GoldenError(f"{name}: its kind is {data.get('kind')!r}; write must or must_not.")
         checked.append({"kind": data["kind"], "text": _words(name, "text", data.get("text"))})
     return checked
@@ -82,7 +82,7 @@ def checked_customer(customer: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         GoldenError: There is no such customer, or something of it is missing or too long.
     """
-    kind = customer.get("kind", "turns")
+    kind = str(customer.get("kind", "turns"))
     if kind not in CUSTOMERS:
         raise GoldenError(f"The customer is {kind!r}; it must be one of {', '.join(CUSTOMERS)}.")
     if kind == "scripted":
