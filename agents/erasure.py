@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from agents.models import EvalResult, GoldenTest, Run, ShopWrite, Step
-from traces.erasure import blank_events, erase_customer, sessions_of_customer
+from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Run, ShopWrite, Step
+from traces.erasure import ERASED, blank_events, erase_customer, sessions_of_customer
 from traces.errors import ErasureError
 from traces.models import Erasure, Project
 from traces.retention import delete_sessions
@@ -102,22 +103,53 @@ def _delete_tests(tests: list[GoldenTest]) -> int:
     num_runs = runs.count()
     sessions = list(runs.values_list("session_id", flat=True))
     _blank_approvals(sessions)
+    _blank_proof(tests)
     results.delete()
     delete_sessions(sessions)
     GoldenTest.objects.filter(pk__in=keys).delete()
     blank_events(
         "agents_goldentestevent",
         {
+            "slug": "'erased'",
             "title": "'(erased on request)'",
             "input": _NO_JSON,
             "fixtures": _NO_JSON,
             "checks": _NO_JSON,
+            "expectations": _NO_JSON,
+            "customer": _NO_JSON,
+            "rules": _NO_JSON,
             "reason": "''",
+            "quarantine_reason": "''",
         },
         "pgh_obj_id = ANY(%s)",
         [keys],
     )
     return num_runs
+
+
+def _blank_proof(tests: list[GoldenTest]) -> None:
+    """Take the tests' names, and what was found in their runs, out of eval runs and gates."""
+    names = {name: ERASED for test in tests for name in (test.title, test.slug)}
+    eval_runs = EvalRun.objects.filter(results__test__in=tests).distinct()
+    for gate in Gate.objects.filter(candidate_run__in=eval_runs):
+        gate.result, gate.sentence = _without(gate.result, names), _without(gate.sentence, names)
+        gate.save(update_fields=["result", "sentence"])
+    for eval_run in eval_runs:
+        eval_run.options = _without(eval_run.options, names)
+        eval_run.ended_because = _without(eval_run.ended_because, names)
+        eval_run.save(update_fields=["options", "ended_because"])
+
+
+def _without(value: Any, names: Mapping[str, str]) -> Any:
+    """Return a value without names that stand alone or in quotes, and what is said of them."""
+    if isinstance(value, dict):
+        kept = {names.get(name, name): _without(item, names) for name, item in value.items()}
+        return {**kept, "found": ""} if value.get("key") in names and "found" in value else kept
+    if isinstance(value, list):
+        return [_without(item, names) for item in value]
+    if isinstance(value, str) and any(f"“{name}”" in value for name in names):
+        return ERASED
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _tests(ids: Sequence[uuid.UUID]) -> list[GoldenTest]:

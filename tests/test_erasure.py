@@ -8,7 +8,9 @@ from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
 from agents.erasure import erase_person, golden_tests_of
-from agents.models import GoldenTest, Run, Step
+from agents.gate.decision import Decision
+from agents.gate.run import settle_gates, start_gate
+from agents.models import Gate, GoldenTest, Run, Step
 from reviewdesk.people.roles import Role
 from tests.factories import (
     customer_span,
@@ -19,6 +21,8 @@ from tests.factories import (
     make_session,
     make_user,
 )
+from tests.gate import answer, make_sound_test
+from tests.shop import make_shop_agent, make_shop_version
 from traces.errors import ErasureError
 from traces.models import Erasure, Label, Project, Session, Span
 from traces.redaction import masker_for
@@ -162,6 +166,31 @@ def test_golden_test_is_deleted_where_that_is_asked_for() -> None:
     erasure = erase(project, with_tests=True)
     assert erasure.details["golden_tests"] == 1
     assert tables_with("Quinn Abara") == []
+
+
+def test_trail_and_gates_of_a_deleted_golden_test_say_nothing_of_the_person() -> None:
+    agent, _ = make_shop_agent()
+    named: dict[str, Any] = {
+        "slug": "quinn-abara",
+        "title": "Quinn Abara asks",
+        "expectations": [{"kind": "must", "text": "greet Quinn Abara"}],
+        "customer": {"kind": "simulated", "goal": "I am Quinn Abara", "model": "m", "max_turns": 1},
+        "rules": [{"tool": "t", "where": {}, "result": "Quinn Abara"}],
+        "quarantine_reason": "Quinn Abara",
+        "is_critical": True,
+        "source_session": of_customer(agent.project),
+    }
+    make_sound_test(agent, 1, **named)
+    gate = start_gate(candidate=make_shop_version(agent), by=None, seed=7)
+    while gate.status == Gate.Status.RUNNING:
+        answer(gate, now="f", before="p")
+        settle_gates()
+        gate.refresh_from_db()
+    assert "agents_gate" in tables_with("Quinn Abara")
+    erase(agent.project, with_tests=True)
+    assert tables_with("Quinn Abara") == tables_with("quinn-abara") == []
+    gate.refresh_from_db()
+    assert Decision.from_json(gate.result).outcome == "failed"
 
 
 def test_record_holds_counts_and_a_digest_and_not_the_id() -> None:
