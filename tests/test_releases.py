@@ -129,6 +129,19 @@ def test_request_needs_a_passed_eval_run_of_exactly_this_version():
             request_release(version=version, eval_run=run, reason="Better.", by=make_user())
 
 
+def test_passed_eval_run_in_which_something_leaked_is_no_evidence():
+    agent = make_agent()
+    version = make_version(agent)
+    make_test(agent)
+    eval_run = make_eval_run(version)
+    finding = {"gate": "leak", "found": "step 2 told a card number", "span_id": ""}
+    eval_run.results.update(hard=[finding])
+    with pytest.raises(ReleaseError, match="what is never allowed happened: the agent told"):
+        request_release(version=version, eval_run=eval_run, reason="Better.", by=make_user())
+    eval_run.results.update(hard=[{**finding, "gate": "schema"}])
+    request_release(version=version, eval_run=eval_run, reason="Better.", by=make_user())
+
+
 def test_request_without_any_golden_test_says_so():
     version = make_version(make_agent())
     release = request_release(version=version, eval_run=None, reason="First.", by=make_user())

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 
+from agents.golden.hard import GATES, SCHEMA
 from agents.golden.runner import is_evidence_valid
 from agents.models import Agent, EvalRun, Gate, GoldenTest, Version
 from agents.releases.errors import EvidenceError
@@ -47,6 +48,11 @@ def checked_evidence(
             f"Eval run {eval_run.pk} is part of gate {gate.pk}, which is "
             f"{gate.get_status_display()}: without the gate it proves nothing. {gate.sentence}"
         )
+    if gate is None and (found := _never_allowed(eval_run)):
+        raise EvidenceError(
+            f"In eval run {eval_run.pk} all tests passed, but what is never allowed happened: "
+            f"{found}. Correct the version, or run its gate, which runs that test again."
+        )
     change = what_changed(agent=agent, eval_run=eval_run)
     if change:
         raise EvidenceError(
@@ -79,6 +85,19 @@ def what_changed(*, agent: Agent, eval_run: EvalRun | None, gate: Gate | None = 
 def active_tests(agent: Agent) -> QuerySet[GoldenTest]:
     """Return the agent's golden tests that are not archived."""
     return GoldenTest.objects.filter(agent=agent, archived_at=None)
+
+
+def _never_allowed(eval_run: EvalRun) -> str:
+    """Return one hard finding of a run with its test, or nothing. One query.
+
+    Invalid calls are left out: an agent that corrects one has kept its rules.
+    """
+    broken = eval_run.results.exclude(hard=[]).order_by("test__slug", "repeat")
+    for title, hard in broken.values_list("test__title", "hard"):
+        for finding in hard:
+            if finding["gate"] in GATES and finding["gate"] != SCHEMA:
+                return f"the agent {GATES[finding['gate']]} in “{title}” ({finding['found']})"
+    return ""
 
 
 def _tests_changed(agent: Agent, eval_run: EvalRun) -> str:
