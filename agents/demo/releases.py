@@ -96,14 +96,14 @@ def release_history(
     set_rules(project=agent.project, engineer=engineer, lead=lead)
     was_before = now - timedelta(hours=26)
     run_gate(candidate=versions[0], baseline=versions[4], by=reviewer, started_at=was_before)
-    proof = run_gate(
+    gate = run_gate(
         candidate=candidate,
         baseline=versions[4],
         by=engineer,
         started_at=written_at + timedelta(minutes=12),
     )
     request = request_release(
-        version=candidate, eval_run=None, gate=proof, reason=_REASONS[5], by=engineer
+        version=candidate, eval_run=None, gate=gate, reason=_REASONS[5], by=engineer
     )
     _backdate(request, "update_update", requested_at=written_at + timedelta(minutes=30))
 

@@ -180,8 +180,8 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise _refused("an alias (*name) stands here; write its content out", event.start_mark)
-        if getattr(event, "tag", None):
-            raise _refused(f"a tag ({event.tag[:60]}) stands here; leave it out", event.start_mark)
+        if tag := getattr(event, "tag", None):
+            raise _refused(f"a tag ({tag[:60]}) stands here; leave it out", event.start_mark)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
