@@ -70,14 +70,14 @@ def manage(home: Path, *arguments: str, **overrides: str) -> "subprocess.Complet
         env=variables_of(home, **overrides),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
 
 @contextlib.contextmanager
 def running_desk(
-    home: Path, *, port: int = 0, seconds: float = 60, **overrides: str
+    home: Path, *, port: int = 0, seconds: float = 240, **overrides: str
 ) -> Iterator[Desk]:
     """Run `manage.py up` and wait until it is ready; the demo takes longer than `seconds`."""
     with starting_desk(home, port=port, **overrides) as desk:
