@@ -151,6 +151,7 @@ def test_the_day_is_utcs_whatever_the_connections_time_zone():
         count(run, steps=1)
         cursor.execute("SET LOCAL TIME ZONE 'Pacific/Niue'")
         count(run, steps=1)
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
     assert Spend.objects.get().day == today()
 
 
