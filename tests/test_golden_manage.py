@@ -284,7 +284,7 @@ def test_archived_test_is_taken_up_again_with_a_reason() -> None:
 def test_tests_are_exported_as_a_selection() -> None:
     agent, test = made()
     other = make_test(agent, suite="edge")
-    client = client_as(Role.VIEWER, agent.project)
+    client = client_as(Role.REVIEWER, agent.project)
     everything = client.get(url("export", agent))
     assert everything["Content-Disposition"] == 'attachment; filename="golden-tests-shop.jsonl"'
     assert everything.content.decode() == export_tests([test, other], Format.JSONL)
@@ -293,6 +293,22 @@ def test_tests_are_exported_as_a_selection() -> None:
     by_suite = client.get(url("export", agent) + "?suite=edge").content.decode()
     assert by_suite == export_tests([other], Format.JSONL)
     assert client.get(url("export", agent) + f"?test={'9' * 5000}").status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.SUPPORT])
+def test_what_customers_really_said_is_not_exported_by_who_only_reads(role: Role) -> None:
+    agent, test = made()
+    client = client_as(role, agent.project)
+    refused = client.get(url("export", agent) + f"?test={test.pk}")
+    assert (refused.status_code, b"reviewer, engineer, lead or admin" in refused.content) == (
+        403,
+        True,
+    )
+    for page in ("exchange", "test", "index"):
+        shown = client.get(url(page, agent, *([test.pk] if page == "test" else [])))
+        assert (shown.status_code, url("export", agent) in shown.content.decode()) == (200, False)
+    may = client_as(Role.REVIEWER, agent.project).get(url("exchange", agent)).content.decode()
+    assert f'action="{url("export", agent)}"' in may
 
 
 def test_file_is_looked_at_before_it_is_imported() -> None:
@@ -361,7 +377,7 @@ def test_only_members_who_may_promote_change_a_tests_standing() -> None:
         assert admin.get(address).status_code == 405, name
         assert stranger.post(address).status_code == 404, name
     assert viewer.post(url("exchange", agent), {"agent": "shop"}).status_code == 403
-    for name, args in (("history", [test.pk]), ("export", []), ("exchange", [])):
+    for name, args in (("history", [test.pk]), ("exchange", [])):
         assert stranger.get(url(name, agent, *args)).status_code == 404, name
         assert viewer.get(url(name, agent, *args)).status_code == 200, name
     assert "takes the role reviewer" in viewer.get(url("exchange", agent)).content.decode()

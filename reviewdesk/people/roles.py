@@ -26,7 +26,7 @@ class Permission(StrEnum):
     PROPOSE_RAISE = "propose to raise a tool's autonomy"
     OPEN_INCIDENTS = "open incidents and write in their log"
     START_RUNS = "start runs"
-    PROMOTE = "promote sessions to golden tests and edit them"
+    PROMOTE = "promote sessions to golden tests, edit and export them"
     SHARE_VIEWS = "share saved views, rename and delete queues"
     RUN_GOLDEN = "run golden tests"
     EDIT_JUDGES = "write judges and ask them"

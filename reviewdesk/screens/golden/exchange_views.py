@@ -25,8 +25,12 @@ _MOST_SHOWN = 50
 
 @require_safe
 def export(request: DeskRequest, slug: str) -> HttpResponse:
-    """Send the chosen tests of an agent as a file; without a choice all active ones."""
-    project = project_for(request, slug)
+    """Send the chosen tests of an agent as a file; without a choice all active ones.
+
+    They hold what customers and tools really said (docs/decisions/014), so not everybody who
+    reads the pages may take them away.
+    """
+    project = project_for(request, slug, Permission.PROMOTE)
     agent = _agent(project, request.GET.get("agent", ""))
     tests = GoldenTest.objects.filter(agent=agent).order_by("slug")
     # No id has more digits, and Python reads no number of thousands of them.
