@@ -114,6 +114,18 @@ def test_critical_test_fails_the_gate_with_one_failed_repeat() -> None:
     assert "(v1: 5 of 5)" in found.sentence
 
 
+def test_critical_test_that_the_baseline_fails_too_fails_the_gate_and_says_so() -> None:
+    found = decided(*SAME, one_test("ppfff", "ppppf", "vital", is_critical=True))
+    assert found.outcome is Outcome.FAILED
+    assert "every one must pass; it also fails on the baseline (v1: 2 of 5)." in found.sentence
+
+
+def test_critical_test_that_the_baseline_passes_names_no_fault_of_it() -> None:
+    found = decided(*SAME, one_test("ppppp", "ppppf", "vital", is_critical=True))
+    assert "every one must pass (v1: 5 of 5)." in found.sentence
+    assert "also fails" not in found.sentence
+
+
 def test_critical_test_with_a_lost_repeat_is_run_again() -> None:
     seen = evidence(*SAME, one_test("ppppp", "ppppe", "vital", is_critical=True))
     found = decide(seen, GateConfig())

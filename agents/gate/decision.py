@@ -117,6 +117,11 @@ class CriticalTest:
     before_judged: int
     has_passed: bool
 
+    @property
+    def fails_before(self) -> bool:
+        """Say whether the baseline fails it, too: the candidate did not break it, yet must pass."""
+        return self.before_passed < self.before_judged
+
 
 @dataclass(frozen=True)
 class Ceiling:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agents.gate.config import HARD_GATES, GateConfig
-from agents.gate.decision import Ceiling, Decision, HardFinding, Outcome
+from agents.gate.decision import Ceiling, CriticalTest, Decision, HardFinding, Outcome
 
 _WHAT = {"cost": "cost", "latency": "time worked"}
 _MOST_NAMES = 3
@@ -157,9 +157,14 @@ def _critical(decision: Decision) -> Iterator[str]:
         if each.num_passed < each.num_judged:
             yield (
                 f"the critical test “{each.title}” passed {each.num_passed} of "
-                f"{each.num_judged} repeats, and every one must pass "
-                f"({decision.baseline.name}: {each.before_passed} of {each.before_judged})."
+                f"{each.num_judged} repeats, and every one must pass"
+                f"{_before(each, decision)}."
             )
+
+
+def _before(each: CriticalTest, decision: Decision) -> str:
+    under = f"({decision.baseline.name}: {each.before_passed} of {each.before_judged})"
+    return f"; it also fails on the baseline {under}" if each.fails_before else f" {under}"
 
 
 def _unfinished(decision: Decision) -> Iterator[str]:
