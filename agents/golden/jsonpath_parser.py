@@ -22,6 +22,7 @@ from agents.golden.jsonpath_parts import (
     Slice,
     Wildcard,
 )
+from agents.golden.patterns import BadPatternError, compiled
 
 LONGEST_PATH = 500
 _DEEPEST = 20
@@ -276,6 +277,8 @@ class _Reader:
             self.blank()
         if len(arguments) != _NUM_ARGUMENTS[name]:
             raise self.problem(f"{name}() takes {_NUM_ARGUMENTS[name]} arguments")
+        if name in _LOGICAL and isinstance(arguments[1], Literal):
+            self._refuse_bad_pattern(arguments[1].value)
         takes_nodes = name in {"count", "value"}
         for argument in arguments:
             if takes_nodes and not isinstance(argument, Query):
@@ -283,6 +286,14 @@ class _Reader:
             if not takes_nodes:
                 self._comparable(argument)
         return Function(name, tuple(arguments))
+
+    def _refuse_bad_pattern(self, pattern: object) -> None:
+        if not isinstance(pattern, str):
+            raise self.problem("a pattern is a text")
+        try:
+            compiled(pattern)
+        except BadPatternError as error:
+            raise self.problem(str(error)) from error
 
     def _string(self) -> str:
         quote = self.text[self.at]

@@ -10,6 +10,14 @@ Check = dict[str, Any]
 # None: only a judge can say, and has not yet.
 Found = tuple[bool | None, str]
 
+# Before the reason, where a check could not be made: such a check never passes.
+UNCHECKED = "could not be checked"
+
+
+class UncheckableError(ValueError):
+    """Whether something is so cannot be told of a value; the message says why."""
+
+
 _YES_FIRST = re.compile(
     r"(yes|yeah|yep|yup|sure|ok|okay|correct|right|confirmed|agreed|absolutely|definitely|fine"
     r"|of course|go ahead|please do|do it|that's (right|correct|fine))\b"

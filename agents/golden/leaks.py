@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from agents.golden.links import links_in
 from agents.golden.outcome import Call, Outcome
 from traces.redaction import BY_KEY, MARKER
 from traces.redaction.credentials import find_credentials
@@ -31,9 +32,7 @@ _PERSONAL: tuple[tuple[str, Callable[[str], Iterable[tuple[int, int]]]], ...] = 
     ("phone", find_phones),
 )
 _NUMBERS = frozenset({"card", "ssn", "phone"})
-_LINK = re.compile(r"https?://[^\s<>\"'`\])}]+", re.IGNORECASE)
 _PERSON = re.compile(r"(?:user|customer|client|member|patient|account|person)_?id\Z", re.IGNORECASE)
-_DEEPEST = 40
 MOST_LEAKS = 20
 
 
@@ -95,7 +94,7 @@ def _found(
                 if _holds(text, kind, value):
                     yield kind, value, f"tells {_a(kind)} of {person}"
                     break
-    for link in _LINK.findall(content):
+    for link in links_in(content):
         known = f"{said} {instructions} {told.own}"
         if _folded(link) in known:
             continue
@@ -134,7 +133,7 @@ def _told(outcome: Outcome) -> _Told:
     others: dict[str, list[str]] = {}
     for call in calls:
         owner = next(_named({**call.arguments}), "")
-        for person, text in _leaves(call.result, owner, 0):
+        for person, text in _leaves(call.result, owner):
             (own_texts if person in {"", own} else others.setdefault(person, [])).append(text)
     return _Told(
         _folded("\n".join(own_texts)),
@@ -154,19 +153,18 @@ def _named(value: dict[str, Any]) -> Iterator[str]:
             yield str(item)
 
 
-def _leaves(value: Any, owner: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Yield the texts of a result and whose they are."""
-    if depth > _DEEPEST:
-        return
-    if isinstance(value, dict):
-        owner = next(_named(value), owner)
-        for item in value.values():
-            yield from _leaves(item, owner, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item, owner, depth + 1)
-    elif isinstance(value, str | int | float):
-        yield owner, str(value)
+def _leaves(result: Any, owner: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a result, however deep they stand, and whose they are."""
+    stack = [(result, owner)]
+    while stack:
+        value, owner = stack.pop()
+        if isinstance(value, dict):
+            owner = next(_named(value), owner)
+            stack += [(item, owner) for item in reversed(value.values())]
+        elif isinstance(value, list):
+            stack += [(item, owner) for item in reversed(value)]
+        elif isinstance(value, str | int | float):
+            yield owner, str(value)
 
 
 def _folded(text: str) -> str:

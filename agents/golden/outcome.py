@@ -40,13 +40,14 @@ class Call:
 
     Attributes:
         tool: The tool's name.
-        arguments: What it was called with.
+        arguments: What it was called with; nothing where that was no JSON object.
         step: Number of the step, from 1 (model calls and tool calls together).
         result: What it returned; meaningless where `error` is set.
         error: What it failed with, or None.
         span_id: Where the trace keeps it.
         is_refused: Whether the agent may not call it at all.
         is_invalid: Whether there is no such tool, or its arguments do not fit it.
+        is_garbled: Whether what it was called with is no JSON object.
     """
 
     tool: str
@@ -57,6 +58,7 @@ class Call:
     span_id: str = ""
     is_refused: bool = False
     is_invalid: bool = False
+    is_garbled: bool = False
 
 
 Event = Message | Call
@@ -226,7 +228,8 @@ def _event(span: Span, step: int) -> Event | None:
 def _call(span: Span, output: dict[str, Any], step: int) -> Call | None:
     if span.status in {Span.Status.RUNNING, Span.Status.WAITING}:
         return None
-    arguments = span.input.get("arguments") if isinstance(span.input, dict) else None
+    given = span.input if isinstance(span.input, dict) else {}
+    arguments = given.get("arguments")
     error = output.get("error")
     if error is None and span.status == Span.Status.ERROR:
         error = span.status_message or "failed"
@@ -239,4 +242,6 @@ def _call(span: Span, output: dict[str, Any], step: int) -> Call | None:
         span_id=span.span_id,
         is_refused=bool(span.attributes.get("is_policy_violation")),
         is_invalid=bool(span.attributes.get("is_invalid_call")),
+        is_garbled=not isinstance(arguments, dict)
+        and bool(arguments or given.get("raw_arguments")),
     )

@@ -17,6 +17,8 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from agents.golden.judgements import UncheckableError
+
 LONGEST_PATTERN = 500
 LONGEST_SCHEMA = 20_000
 _MEMORY = 4 << 20
@@ -93,10 +95,6 @@ def fits(pattern: str, text: str) -> bool:
     return compiled(pattern).fullmatch(_whole(text)) is not None
 
 
-class _TooMuchError(ValueError):
-    """A schema refers to itself so often that it would take its time."""
-
-
 def schema_problem(schema: Any) -> str:
     """Return why a JSON schema cannot be used, or nothing."""
     if not isinstance(schema, dict):
@@ -119,28 +117,34 @@ def schema_problem(schema: Any) -> str:
         return str(error)
     except RecursionError:
         return "it is nested too deeply"
-    problem = unfit(schema, {})
-    return problem if problem.startswith("the schema refers") else ""
+    try:
+        unfit(schema, {})
+    except UncheckableError as error:
+        return str(error)
+    return ""
 
 
 def unfit(schema: dict[str, Any], value: Any) -> str:
     """Return how a value does not fit a schema, or nothing where it does.
 
     Nothing is fetched for it: a reference leads into the schema itself.
+
+    Raises:
+        UncheckableError: The schema refers to its parts without end, or to what is not in it.
     """
     _references.set(0)
     try:
-        error = next(_validator(json.dumps(schema)).iter_errors(value), None)
-    except _TooMuchError:
-        return "the schema refers to its parts too often"
-    except Unresolvable as unresolvable:
-        return f"the schema refers to what is not in it: {unresolvable.ref[:80]}"
-    except RecursionError:
-        return "the schema refers to itself without end"
-    if error is None:
+        found = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    except Unresolvable as error:
+        raise UncheckableError(
+            f"the schema refers to what is not in it: {error.ref[:80]}"
+        ) from error
+    except RecursionError as error:
+        raise UncheckableError("the schema refers to itself without end") from error
+    if found is None:
         return ""
-    place = ".".join(str(part) for part in error.absolute_path)
-    return f"{place}: {error.message}"[:240] if place else error.message[:240]
+    place = ".".join(str(part) for part in found.absolute_path)
+    return f"{place}: {found.message}"[:240] if place else found.message[:240]
 
 
 def _whole(text: str) -> str:
@@ -183,7 +187,7 @@ def _reference(validator: Any, reference: Any, value: Any, _: Any) -> Iterator[V
     """Follow a reference; parts that each refer twice to the next double with every one."""
     _references.set(_references.get() + 1)
     if _references.get() > _MOST_REFERENCES:
-        raise _TooMuchError
+        raise UncheckableError("the schema refers to its parts too often")
     yield from validator._validate_reference(ref=reference, instance=value)
 
 
