@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -309,7 +310,8 @@ class _Walk:
     def _number(self, value: float) -> Any:
         if "card" not in self._kinds or not 10**12 < abs(value) < 10**19:
             return value
-        digits = str(abs(int(value)))
+        # As a column of JSON writes it: a float's shortest digits, then zeros.
+        digits = str(abs(int(Decimal(repr(value)))))
         return self._whole("card", digits) if personal.is_card(digits) else value
 
     def _pass(self, value: str) -> str:
