@@ -105,7 +105,7 @@ def test_other_than_two_are_asked_for_again(query: str) -> None:
 def test_comparison_names_what_moved_with_an_interval() -> None:
     before, now = make_two()
     text = get(now.agent, f"compare/{before.pk}/{now.pk}/")
-    assert "No difference is shown: \N{MINUS SIGN}50.0 points" in text
+    assert "Difference not told apart from 0: \N{MINUS SIGN}50.0 points" in text
     rates = f"Eval run {before.pk} passed 100 %, eval run {now.pk} 50 %, over 2 tests."
     assert rates in text
     assert "Test 2" in text

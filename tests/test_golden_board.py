@@ -144,7 +144,7 @@ def test_sentence_gives_the_difference_with_interval_and_size() -> None:
     make_eval_run(live, tests, "ff ff ff pp pp pp")
     make_eval_run(newer, tests, "pp")
     sentence = compare_sentence(read_board(agent))
-    assert sentence.text == "No clear difference: +50.0 points"
+    assert sentence.text == "Difference not told apart from 0: +50.0 points"
     assert sentence.detail.startswith("(\N{MINUS SIGN}")
     assert sentence.detail.endswith("), 6 tests × 2")
 

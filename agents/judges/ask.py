@@ -62,6 +62,17 @@ def request_judgements(
     return len(new) + num_again
 
 
+def ask_failed_again(judgements: QuerySet[Judgement], *, by: AbstractBaseUser) -> int:
+    """Ask once more for those of these judgements that failed; return how many are to come.
+
+    In the caller's transaction or one of its own.
+    """
+    with transaction.atomic():
+        num = _make_due(judgements.filter(status=Judgement.Status.FAILED), by)
+        hint_judges_on_commit()
+    return num
+
+
 def stop_asking(*, version: JudgeVersion, by: AbstractBaseUser) -> int:
     """Take back what has not been judged yet, under way or not; return how many.
 
@@ -137,8 +148,10 @@ def _known(version: JudgeVersion, rows: Sequence[Judgement]) -> set[tuple[UUID, 
 def _ask_again(
     version: JudgeVersion, rows: Sequence[Judgement], by: AbstractBaseUser | None
 ) -> int:
-    """Make those that failed before due again."""
-    failed = _asked(version, rows).filter(status=Judgement.Status.FAILED)
+    return _make_due(_asked(version, rows).filter(status=Judgement.Status.FAILED), by)
+
+
+def _make_due(failed: QuerySet[Judgement], by: AbstractBaseUser | None) -> int:
     return failed.update(
         status=Judgement.Status.PENDING,
         error="",

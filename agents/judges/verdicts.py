@@ -25,6 +25,7 @@ class JudgeVerdict:
         error: Why there is no verdict.
         is_advisory: It may not gate.
         why: Why it is advisory, or why it is believed.
+        result_id: The result of an eval run that it is about, if it is about one.
     """
 
     judgement_id: int
@@ -37,6 +38,12 @@ class JudgeVerdict:
     error: str
     is_advisory: bool
     why: str
+    result_id: int | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Say whether the judge could not judge it, so that there is no verdict."""
+        return self.status == Judgement.Status.FAILED
 
 
 def verdicts_for(eval_result: EvalResult) -> list[JudgeVerdict]:
@@ -95,4 +102,5 @@ def _verdict(row: Judgement, agent: str, calibrations: dict[int, Calibration]) -
         error=row.error,
         is_advisory=not trust.is_trusted,
         why=trust.why,
+        result_id=row.eval_result_id,
     )

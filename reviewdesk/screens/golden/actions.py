@@ -7,7 +7,8 @@ from django.views.decorators.http import require_POST
 
 from agents.errors import GoldenError, RunError
 from agents.golden import edit, runner
-from agents.models import Version
+from agents.golden.ask_again import AskedAgain, ask_again
+from agents.models import EvalResult, Version
 from reviewdesk.people.access import DeskRequest, project_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.golden.forms import ReasonForm, RunForm
@@ -61,6 +62,38 @@ def cancel_eval_run(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_POST
+def ask_judges_again(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Ask judges once more about what of an eval run they failed to judge."""
+    eval_run = eval_run_for(request, slug, pk, Permission.RUN_GOLDEN)
+    try:
+        asked = ask_again(eval_run=eval_run, by=request.user)
+    except GoldenError as error:
+        context = run_context(request, eval_run) | {"problem": str(error)}
+        return render_page(request, "golden/run.html", context, partial="run", status=409)
+    messages.success(request, _asked_words(asked))
+    return go_to(request, reverse("golden:run", args=[slug, pk]))
+
+
+@require_POST
+def ask_judges_about(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
+    """Ask judges once more about one result; `back` leads to its session, else to the run."""
+    project = project_for(request, slug, Permission.RUN_GOLDEN)
+    found = EvalResult.objects.select_related("eval_run__agent", "eval_run__version", "run")
+    result = found.filter(eval_run__agent__project=project, pk=pk).first()
+    if result is None:
+        raise Http404("This project has no such result of a golden test.")
+    try:
+        asked = ask_again(eval_run=result.eval_run, result=result, by=request.user)
+    except GoldenError as error:
+        context = run_context(request, result.eval_run) | {"problem": str(error)}
+        return render_page(request, "golden/run.html", context, partial="run", status=409)
+    messages.success(request, _asked_words(asked))
+    if request.POST.get("back") == "session" and result.run:
+        return go_to(request, reverse("sessions:detail", args=[slug, result.run.session_id]))
+    return go_to(request, reverse("golden:run", args=[slug, result.eval_run_id]))
+
+
+@require_POST
 def archive_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Take a test out of later eval runs."""
     test = golden_test_for(request, slug, pk, Permission.PROMOTE)
@@ -76,6 +109,16 @@ def archive_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
         return render_page(request, "golden/index.html", context, partial="panel", status=409)
     messages.success(request, f"Archived: {test.title}. Evidence taken with it is void.")
     return go_to(request, f"{reverse('golden:index', args=[slug])}?agent={test.agent.slug}")
+
+
+def _asked_words(asked: AskedAgain) -> str:
+    answers = "1 answer is" if asked.num == 1 else f"{asked.num:,} answers are"
+    if asked.decided_by is None:
+        return f"Judges asked again: {answers} to come. The eval run waits for them."
+    return (
+        f"Judges asked again: {answers} to come. Gate {asked.decided_by.pk} has decided and stays "
+        "as it is; the answers are shown here."
+    )
 
 
 def _version_for(project: Project, pk: int) -> Version:

@@ -1,6 +1,7 @@
 """Two eval runs side by side, in words. Pure."""
 
 from agents.gate.sentence import points
+from agents.gate.words import Told, difference_words, told_of
 from agents.golden.compare import MOVED, Comparison, TestPair
 from agents.releases.proof import Move
 from reviewdesk.screens.golden.sentence import Sentence
@@ -15,6 +16,11 @@ TABS = (
     (Move.NEW.value, "Not compared"),
     ("quarantine", "In quarantine"),
 )
+_TOLD = {
+    Told.BETTER: ("good", "trending-up"),
+    Told.WORSE: ("bad", "trending-down"),
+    Told.OPEN: ("none", "equal"),
+}
 
 
 def shown_tests(comparison: Comparison, show: str, part: str = "") -> list[TestPair]:
@@ -39,12 +45,10 @@ def compared_sentence(comparison: Comparison) -> Sentence:
     )
     if whole.low is None or whole.high is None:
         return Sentence("info", "info-circle", rates, "One test tells of no other.")
-    interval = f"{points(whole.diff)} points (95 %: {points(whole.low)} to {points(whole.high)})"
-    if whole.low > 0:
-        return Sentence("good", "trending-up", f"Better: {interval}.", rates)
-    if whole.high < 0:
-        return Sentence("bad", "trending-down", f"Worse: {interval}.", rates)
-    return Sentence("none", "equal", f"No difference is shown: {interval}.", rates)
+    words = difference_words(whole.diff, whole.low, whole.high)
+    interval = f"(95 %: {points(whole.low)} to {points(whole.high)})"
+    kind, icon = _TOLD[told_of(whole.low, whole.high)]
+    return Sentence(kind, icon, f"{words} {interval}.", rates)
 
 
 def _belongs(test: TestPair, show: str) -> bool:

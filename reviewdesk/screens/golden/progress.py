@@ -17,18 +17,24 @@ from agents.models import EvalResult, EvalRun, Gate, Run
 from agents.runtime.claim import num_live_workers
 from agents.tools.autonomy import database_now
 from reviewdesk.screens.golden.board import Cell, cell_of
-from reviewdesk.screens.golden.sentence import Sentence, Tally, run_sentence, tally
+from reviewdesk.screens.golden.judging import Judging, read_judging
+from reviewdesk.screens.golden.sentence import Sentence, Tally, judges_sentence, run_sentence, tally
 
 _ORDER = {"f": 0, "e": 1, "p": 2, "g": 3}
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """One result with the session to read it in (None: not started or deleted)."""
+    """One result with the session to read it in (None: not started or deleted).
+
+    Attributes:
+        num_asks_failed: Judgements of it that failed, so that they say nothing.
+    """
 
     result: EvalResult
     session_id: uuid.UUID | None
     is_running: bool
+    num_asks_failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Progress:
         expected: What was expected before it began; None where that was not kept.
         gate: The gate that it is part of.
         is_void: The tests were changed since it ended, so that it proves nothing any more.
+        judging: How far judges are with its results.
+        is_judging: Its runs are done, and it waits for judges alone.
     """
 
     eval_run: EvalRun
@@ -98,6 +106,19 @@ class Progress:
     expected: Estimate | None
     gate: Gate | None
     is_void: bool
+    judging: Judging
+    is_judging: bool
+
+    @property
+    def may_ask_again(self) -> bool:
+        """Say whether judges can be asked again about what they failed to judge."""
+        is_off = self.eval_run.status in {EvalRun.Status.VOID, EvalRun.Status.CANCELLED}
+        return self.judging.num_failed > 0 and not is_off
+
+    @property
+    def is_decided(self) -> bool:
+        """Say whether a gate has decided on these results, whatever judges say from now on."""
+        return self.gate is not None and self.gate.status != Gate.Status.RUNNING
 
     @property
     def is_running(self) -> bool:
@@ -121,24 +142,28 @@ class Progress:
 
 
 def read_progress(eval_run: EvalRun) -> Progress:
-    """Return an eval run with its results, failed tests first. Six queries at most."""
+    """Return an eval run with its results, failed tests first. Ten queries at most."""
     results = list(_results(eval_run))
     by_test: dict[int, list[EvalResult]] = {}
     for result in results:
         by_test.setdefault(result.test_id, []).append(result)
     quarantined = set(eval_run.options.get("quarantined", ()))
-    every = sorted((_test_result(each, quarantined) for each in by_test.values()), key=_worst)
+    judging = read_judging(eval_run)
+    every = sorted(
+        (_test_result(each, quarantined, judging) for each in by_test.values()), key=_worst
+    )
     tests = tuple(test for test in every if not test.is_set_aside)
     counts = tally(test.cell for test in tests)
     num_done = sum(result.status != EvalResult.Status.PENDING for result in results)
     is_running = eval_run.status == EvalRun.Status.RUNNING
     is_over = eval_run.status in {EvalRun.Status.PASSED, EvalRun.Status.FAILED}
     cost = _cost(results)
+    is_judging = is_running and num_done == len(results) and judging.num_waiting > 0
     return Progress(
         eval_run=eval_run,
         tests=tests,
         set_aside=tuple(test for test in every if test.is_set_aside),
-        sentence=run_sentence(eval_run, counts),
+        sentence=(judges_sentence if is_judging else run_sentence)(eval_run, counts),
         counts=counts,
         num_done=num_done,
         num_total=len(results),
@@ -151,6 +176,8 @@ def read_progress(eval_run: EvalRun) -> Progress:
         expected=estimate_from_json(eval_run.estimate),
         gate=gates_of(eval_run).first(),
         is_void=is_over and not is_evidence_valid(eval_run),
+        judging=judging,
+        is_judging=is_judging,
     )
 
 
@@ -205,7 +232,7 @@ def _is_parked(result: EvalResult) -> bool:
     return result.run is not None and result.run.status in Run.PARKED
 
 
-def _test_result(results: list[EvalResult], quarantined: set[str]) -> TestResult:
+def _test_result(results: list[EvalResult], quarantined: set[str], judging: Judging) -> TestResult:
     test, version = results[0].test, results[0].test_version
     failed = [result.run for result in results if result.status == EvalResult.Status.FAILED]
     return TestResult(
@@ -214,7 +241,7 @@ def _test_result(results: list[EvalResult], quarantined: set[str]) -> TestResult
         severity=test.severity,
         pk=test.pk,
         cell=cell_of([(r.status, r.test_hash) for r in results], results[0].test_hash),
-        repeats=tuple(_repeat(result) for result in results),
+        repeats=tuple(_repeat(result, judging) for result in results),
         found=_found(results),
         hard=_hard(results),
         num_missing=sum(result.num_missing for result in results),
@@ -242,11 +269,12 @@ def _hard(results: list[EvalResult]) -> tuple[tuple[str, str], ...]:
     return tuple((GATES.get(gate, gate), text) for gate, text in found)
 
 
-def _repeat(result: EvalResult) -> Repeat:
+def _repeat(result: EvalResult, judging: Judging) -> Repeat:
     run = result.run
     is_open = result.status == EvalResult.Status.PENDING
     is_running = is_open and run is not None and run.status == Run.Status.RUNNING
-    return Repeat(result, run.session_id if run else None, is_running)
+    session_id = run.session_id if run else None
+    return Repeat(result, session_id, is_running, judging.failed.get(result.pk, 0))
 
 
 def _worst(test: TestResult) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """What the Golden screen says first: how the candidate does against its baseline. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from agents.gate import stats
 from agents.gate.decision import Decision, Outcome
 from agents.gate.sentence import interval_of, points, size_of
+from agents.gate.words import Told, difference_words, told_of
 from agents.golden.compare import LEVEL
 from agents.models import EvalRun, Gate
 from agents.releases.proof import Move
@@ -17,6 +18,12 @@ from reviewdesk.screens.golden.board import MOVED_FIRST, Board, Cell, Column
 
 # Of fewer tests an interval says nothing that their names don't say better.
 MIN_TESTS = 5
+_SAME = 1e-9
+_TOLD = {
+    Told.BETTER: ("good", "circle-check"),
+    Told.WORSE: ("bad", "circle-x"),
+    Told.OPEN: ("none", "equal"),
+}
 GATE_MARKS = {
     Gate.Status.RUNNING: ("accent", "player-play"),
     Gate.Status.PASSED: ("good", "circle-check"),
@@ -66,11 +73,19 @@ def tally(cells: Iterable[Cell]) -> Tally:
     return Tally(passed, failed, len(all_cells) - passed - failed)
 
 
-def compare_sentence(board: Board) -> Sentence:
-    """Return what the board shows, in one sentence."""
+def compare_sentence(board: Board, decision: Decision | None = None) -> Sentence:
+    """Return what the board shows, in one sentence.
+
+    Args:
+        board: What is shown.
+        decision: Of the gate whose two eval runs are compared: where it is about the same tests
+            its interval is shown, which allows for its looks.
+    """
     if not board.columns:
         return Sentence("info", "info-circle", f"{board.agent} has no version to run them on yet.")
     difference = difference_of(board)
+    if difference is not None and decision is not None:
+        difference = _as_decided(difference, decision)
     if difference is not None and difference.n >= MIN_TESTS:
         return _difference_sentence(board, difference)
     return _count_sentence(board)
@@ -108,6 +123,15 @@ def difference_of(board: Board) -> Estimate | None:
         )
         interval = Interval(float(found.low), float(found.high))
     return Estimate(fmean(differences), interval, len(differences), 1)
+
+
+def _as_decided(difference: Estimate, decision: Decision) -> Estimate:
+    """Return a difference with the gate's interval where the gate decided on the same results."""
+    diff, low, high = decision.diff, decision.low, decision.high
+    if diff is None or low is None or high is None or difference.value is None:
+        return difference
+    is_same = difference.n == decision.num_tests and abs(difference.value - diff) < _SAME
+    return replace(difference, interval=Interval(low, high)) if is_same else difference
 
 
 def gate_sentence(gate: Gate, decision: Decision | None) -> Sentence:
@@ -155,14 +179,9 @@ def _difference_sentence(board: Board, difference: Estimate) -> Sentence:
     else:
         detail = f"({points(interval.low)} to {points(interval.high)}), {size}"
         low, high = interval.low, interval.high
-    amount = points(abs(value)).lstrip("+")
-    if low > 0:
-        return Sentence("good", "circle-check", f"Better by {amount} points", detail)
-    if high < 0:
-        return Sentence("bad", "circle-x", f"Worse by {amount} points", detail)
     if value == 0 and interval is None:
         return Sentence("none", "equal", "No difference", size)
-    return Sentence("none", "equal", f"No clear difference: {points(value)} points", detail)
+    return Sentence(*_TOLD[told_of(low, high)], difference_words(value, low, high), detail)
 
 
 def _repeats(board: Board) -> str:
@@ -210,6 +229,14 @@ def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
     text = f"{name} failed {counts.num_failed} of {counts.num_judged} tests."
     open_tests = f"{counts.num_open} could not be judged" if counts.num_open else ""
     return Sentence("bad", "circle-x", text, open_tests)
+
+
+def judges_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
+    """Return that an eval run waits for judges alone, and what it came to without them."""
+    all_runs = counts.num_judged + counts.num_open
+    so_far = f"{counts.num_passed} of {all_runs} tests passed by their exact checks"
+    text = f"{eval_run.version} waits for judges; its runs are done."
+    return Sentence("info", "hourglass", text, so_far)
 
 
 def _not_run(board: Board, now: Column, live: Column | None, before: Tally | None) -> Sentence:

@@ -52,7 +52,7 @@ def live(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpResponse:
 
 def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     """Return what the session's page shows; about a dozen queries for any number of steps."""
-    panel = label_panel(request, session)
+    panel, judged = label_panel(request, session), verdicts_on_session(session)
     return {
         **_head_context(request, session),
         **_reading_context(request, session),
@@ -61,7 +61,10 @@ def page_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "own_words": told(panel.label) if panel.label and panel.is_completed else [],
         "others": [(label, told(label)) for label in panel.others],
         "scores": scores_of(session),
-        "judged": verdicts_on_session(session),
+        "judged": judged,
+        "unjudged_result": next((each.result_id for each in judged if each.has_failed), None),
+        "may_run_golden": may(request, Permission.RUN_GOLDEN),
+        "golden_runners": roles_with(Permission.RUN_GOLDEN),
         "done": _uuid(request.GET.get("done", "")),
         "may_promote": may(request, Permission.PROMOTE),
         "may_erase": may(request, Permission.KEEP_DATA),
