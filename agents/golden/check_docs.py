@@ -60,6 +60,7 @@ _HOLDS = {
     FieldKind.NUMBER: "a whole number",
     FieldKind.DECIMAL: "a number",
     FieldKind.FLAG: "true or false",
+    FieldKind.JUDGE: "a judge's short name, as its address has it",
 }
 
 

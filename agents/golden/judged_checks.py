@@ -13,9 +13,8 @@ from agents.golden.outcome import Outcome
         Field(
             "judge",
             "Judge",
-            FieldKind.TEXT,
-            "Its short name, as the address of its page has it. It counts only where it is "
-            "believed; elsewhere it is advisory.",
+            FieldKind.JUDGE,
+            "What it says counts only where it is trusted; elsewhere it is advisory.",
         ),
     ),
 )

@@ -46,6 +46,7 @@ class FieldKind(StrEnum):
     DECIMAL = "decimal"
     FLAG = "flag"
     CHOICE = "choice"
+    JUDGE = "judge"
 
 
 class Group(StrEnum):

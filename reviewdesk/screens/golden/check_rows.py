@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agents.golden.check_fields import (
     RECORD_KINDS,
@@ -13,6 +13,7 @@ from agents.golden.check_fields import (
 from agents.golden.checks import KINDS, CheckKind, Field, FieldKind
 from agents.golden.judgements import Check
 from agents.golden.proposals import Proposal
+from reviewdesk.screens.golden.judge_choices import JudgeChoices
 
 _KIND_NAME = re.compile(r"check-(\d{1,4})-kind")
 
@@ -77,6 +78,7 @@ class CheckRow:
         texts: By the name of the field.
         problems: Sentences by the name of the field.
         why: Why it is proposed, or empty.
+        judges: That it may name; None: any.
         is_new: Added by this very request, so that its first field takes the focus.
     """
 
@@ -86,6 +88,7 @@ class CheckRow:
     tools: tuple[str, ...]
     problems: dict[str, str] = field(default_factory=dict)
     why: str = ""
+    judges: JudgeChoices | None = None
     is_new: bool = False
 
     @property
@@ -115,12 +118,22 @@ class CheckRow:
         names = {each.name for each in self.kind.fields}
         return [problem for name, problem in self.problems.items() if name not in names]
 
+    def judge_problems(self) -> dict[str, str]:
+        """Return which of its judges cannot be asked, and why, by the name of the field."""
+        named = {
+            each.name: self.judges.problem_of(self.texts.get(each.name, "").strip())
+            for each in self.kind.fields
+            if each.kind is FieldKind.JUDGE and self.judges
+        }
+        return {name: problem for name, problem in named.items() if problem}
+
     def _box(self, each: Field, is_focused: bool = False) -> FieldBox:
+        problem = self.problems.get(each.name) or self.judge_problems().get(each.name, "")
         return FieldBox(
             field=each,
             name=f"check-{self.index}-{each.name}",
             value=self.texts.get(each.name, ""),
-            problem=self.problems.get(each.name, ""),
+            problem=problem,
             options=self._options(each),
             is_focused=is_focused,
         )
@@ -130,23 +143,37 @@ class CheckRow:
             return (("yes", "yes"), ("no", "no"))
         if each.kind is FieldKind.CHOICE:
             return each.choices
+        if each.kind is FieldKind.JUDGE:
+            return self._judge_options(self.texts.get(each.name, "").strip())
         names = {FieldKind.TOOL: self.tools, FieldKind.RECORD: RECORD_KINDS}.get(each.kind, ())
         return tuple((name, name) for name in names)
 
+    def _judge_options(self, named: str) -> tuple[tuple[str, str], ...]:
+        """Return the judges to choose from, with the one that is named though it is not there."""
+        options = self.judges.options if self.judges else ()
+        if not named or named in dict(options) or not self.judges:
+            return options
+        return ((named, f"{named}: cannot be asked"), *options)
+
 
 def rows_of_checks(
-    checks: Iterable[Check | Proposal], tools: Collection[str]
+    checks: Iterable[Check | Proposal],
+    tools: Collection[str],
+    judges: JudgeChoices | None = None,
 ) -> tuple[CheckRow, ...]:
     """Return rows for checks as they are stored or proposed."""
     rows = []
     for index, each in enumerate(checks):
         check, why = (each.check, each.why) if isinstance(each, Proposal) else (each, "")
         kind = KINDS[check["kind"]]
-        rows.append(CheckRow(index, kind, texts_of(check), tuple(sorted(tools)), why=why))
+        texts, names = texts_of(check), tuple(sorted(tools))
+        rows.append(CheckRow(index, kind, texts, names, why=why, judges=judges))
     return tuple(rows)
 
 
-def rows_of_form(data: Mapping[str, str], tools: Collection[str]) -> tuple[CheckRow, ...]:
+def rows_of_form(
+    data: Mapping[str, str], tools: Collection[str], judges: JudgeChoices | None = None
+) -> tuple[CheckRow, ...]:
     """Return the rows that were sent, in their order, without the one that is dropped.
 
     `add` with a kind's name adds an empty row, `drop` with an index leaves one out.
@@ -154,14 +181,15 @@ def rows_of_form(data: Mapping[str, str], tools: Collection[str]) -> tuple[Check
     indexes = sorted(int(found[1]) for name in data if (found := _KIND_NAME.fullmatch(name)))
     dropped = data.get("drop", "")
     rows = [
-        _row(index, data, tools)
+        _row(index, data, tools, judges)
         for index in indexes
         if str(index) != dropped and data[f"check-{index}-kind"] in KINDS
     ]
     added = KINDS.get(data.get("kind", "")) if "add" in data else None
     if added:
         index = indexes[-1] + 1 if indexes else 0
-        rows.append(CheckRow(index, added, {}, tuple(sorted(tools)), is_new=True))
+        names = tuple(sorted(tools))
+        rows.append(CheckRow(index, added, {}, names, judges=judges, is_new=True))
     return tuple(rows)
 
 
@@ -177,14 +205,14 @@ def read_rows(
             checks.append(check_from_texts(row.kind.name, row.texts, tools))
         except BadCheckError as error:
             problems = error.problems
-        told.append(
-            CheckRow(row.index, row.kind, row.texts, row.tools, problems=problems, why=row.why)
-        )
+        told.append(replace(row, problems=row.judge_problems() | problems, is_new=False))
     return checks, tuple(told)
 
 
-def _row(index: int, data: Mapping[str, str], tools: Collection[str]) -> CheckRow:
+def _row(
+    index: int, data: Mapping[str, str], tools: Collection[str], judges: JudgeChoices | None
+) -> CheckRow:
     kind = KINDS[data[f"check-{index}-kind"]]
     texts = {each.name: data.get(f"check-{index}-{each.name}", "") for each in kind.fields}
     why = data.get(f"check-{index}-why", "")[:300]
-    return CheckRow(index, kind, texts, tuple(sorted(tools)), why=why)
+    return CheckRow(index, kind, texts, tuple(sorted(tools)), why=why, judges=judges)

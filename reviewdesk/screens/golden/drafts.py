@@ -17,6 +17,7 @@ from reviewdesk.screens.golden.check_rows import (
     rows_of_form,
 )
 from reviewdesk.screens.golden.forms import TestForm
+from reviewdesk.screens.golden.judge_choices import JudgeChoices
 from reviewdesk.screens.golden.part_rows import (
     CHANGES,
     PartsDraft,
@@ -69,10 +70,14 @@ class Filled:
 
 @dataclass(frozen=True)
 class Choices:
-    """What may be chosen: agents (None where the agent is settled), owners by id and name."""
+    """What may be chosen: agents (None where the agent is settled), owners by id and name, judges.
+
+    Without `judges` any judge may be named.
+    """
 
     agents: Sequence[Agent] | None
     people: People
+    judges: JudgeChoices | None = None
 
 
 def draft_of_proposal(
@@ -90,7 +95,7 @@ def draft_of_proposal(
     }
     return Draft(
         form=_form(choices, initial=initial),
-        rows=rows_of_checks(proposed.checks, proposed.tools),
+        rows=rows_of_checks(proposed.checks, proposed.tools, choices.judges),
         turns=tuple(turn.content for turn in proposed.turns),
         parts=parts_of(
             {
@@ -115,7 +120,7 @@ def draft_of_test(test: GoldenTest, tools: Collection[str], choices: Choices) ->
     }
     return Draft(
         form=_form(choices, initial=initial),
-        rows=rows_of_checks(test.checks, tools),
+        rows=rows_of_checks(test.checks, tools, choices.judges),
         turns=tuple(test.input["turns"]),
         parts=parts_of(content_of(test)),
     )
@@ -132,7 +137,7 @@ def draft_of_form(
     added = [*([""] if "add-turn" in data else []), *(left_out if "take-rest" in data else [])]
     return Draft(
         form=form,
-        rows=rows_of_form({name: str(data[name]) for name in data}, tools),
+        rows=rows_of_form({name: str(data[name]) for name in data}, tools, choices.judges),
         turns=(*data.getlist("turn"), *added),
         parts=parts_of_form(data),
     )

@@ -31,6 +31,7 @@ from reviewdesk.screens.golden.drafts import (
     draft_of_test,
 )
 from reviewdesk.screens.golden.excerpt import excerpt_of
+from reviewdesk.screens.golden.judge_choices import JudgeChoices
 from reviewdesk.screens.golden.views import agents_of, golden_test_for
 from reviewdesk.screens.pages import go_to, render_page
 from reviewdesk.screens.sessions.filters import read_filter
@@ -54,10 +55,14 @@ def promote_session(request: DeskRequest, slug: str, pk: uuid.UUID) -> HttpRespo
         proposed = propose_test(session=session, label=label)
     except GoldenError as error:
         return _show(request, {"session": session, "refusal": str(error)}, status=409)
-    choices = Choices(agents_of(session.project), people_of(session.project))
+    agent = promote.agent_of(session)
+    choices = Choices(
+        agents_of(session.project),
+        people_of(session.project),
+        JudgeChoices(session.project, agent),
+    )
     about = _about_proposal(session, label, proposed)
     if request.method != "POST":
-        agent = promote.agent_of(session)
         about |= _warnings(agent, proposed)
         draft = draft_of_proposal(proposed, label, agent, choices, request.user.pk)
         return _show(request, {**about, "draft": draft})
@@ -72,7 +77,8 @@ def edit_test(request: DeskRequest, slug: str, pk: int) -> HttpResponse:
     """Show a test for editing; on POST save it."""
     test = golden_test_for(request, slug, pk, Permission.PROMOTE)
     tools = tools_of(test)
-    choices = Choices(None, people_of(test.agent.project, test.owner_id))
+    project = test.agent.project
+    choices = Choices(None, people_of(project, test.owner_id), JudgeChoices(project, test.agent))
     if request.method != "POST":
         return _show(request, {**_about_test(test), "draft": draft_of_test(test, tools, choices)})
     draft = draft_of_form(request.POST, tools, choices)
