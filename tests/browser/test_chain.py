@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("chain") / "home"
     try:
-        with running_desk(home, seconds=180, REVIEWDESK_DEMO="1") as desk:
+        with running_desk(home, seconds=600, REVIEWDESK_DEMO="1") as desk:
             yield desk
     finally:
         remove_home(home)

@@ -192,9 +192,12 @@ def gates_of(agent: Agent) -> QuerySet[Gate]:
 
 
 def gate_between(board: Board) -> Gate | None:
-    """Return the gate whose two eval runs stand side by side, if there is one. One query."""
+    """Return the gate whose two eval runs stand side by side, if there is one. One query.
+
+    Also where they stand there because they are the newest of their versions.
+    """
     sides = (board.baseline, board.candidate)
-    runs = [side.eval_run for side in sides if side and side.is_pinned and side.eval_run]
+    runs = [side.eval_run for side in sides if side and side.eval_run]
     if len(runs) < 2:
         return None
     return gates_of(board.agent).filter(baseline_run=runs[0], candidate_run=runs[1]).first()

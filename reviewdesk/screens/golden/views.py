@@ -6,13 +6,14 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from agents.gate.words import margin_words
 from agents.golden.coverage import coverage_of
 from agents.models import Agent, EvalRun, GoldenTest
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission, roles_with
 from reviewdesk.screens.golden.board import Board
 from reviewdesk.screens.golden.columns import Pick, choices_of
-from reviewdesk.screens.golden.gate_pages import gate_between
+from reviewdesk.screens.golden.gate_pages import decision_of, gate_between
 from reviewdesk.screens.golden.panel import read_panel
 from reviewdesk.screens.golden.progress import running_of
 from reviewdesk.screens.golden.reading import read_board
@@ -121,6 +122,8 @@ def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None
         return context
     pick = Pick(request.GET.get("a", "")[:10], request.GET.get("b", "")[:10])
     board = read_board(agent, suite=context["suite"], pick=pick)
+    gate = gate_between(board)
+    decision = decision_of(gate) if gate else None
     tabs = COMPARED_TABS if board.is_compared else PLAIN_TABS
     show = request.GET.get("show", "all")
     show = show if show in dict(tabs) else "all"
@@ -134,9 +137,10 @@ def board_context(request: HttpRequest, agents: list[Agent], agent: Agent | None
         "tabs": [(name, title, board.num_shown(name)) for name, title in tabs],
         "choices": choices_of(agent),
         "page": page,
-        "sentence": compare_sentence(board),
+        "sentence": compare_sentence(board, decision),
         "aside": aside_of(board),
-        "gate": gate_between(board),
+        "gate": gate,
+        "gate_words": margin_words(decision) if decision else "",
         "running": running_of(agent.pk),
         "empty": "" if words else _EMPTY.get(show) or _EMPTY.get(suite) or "This suite is empty.",
         "newest_version": agent.versions.order_by("-number").defer("config").first(),
