@@ -13,7 +13,7 @@ from agents.models import Budget, BudgetWarning, Run, Spend, Step
 from agents.runtime.budget_warnings import warn_of_budgets
 from agents.runtime.budgets import count, day_limit_passed, run_limit_passed
 from agents.runtime.journal import CallModel, CallTool
-from agents.runtime.spending import uses_today
+from agents.runtime.spending import amount_words, uses_today
 from agents.runtime.start import start_run
 from agents.tools.autonomy import database_now
 from tests.factories import make_project
@@ -159,11 +159,34 @@ def test_a_run_that_has_begun_goes_on_when_the_days_runs_are_used_up():
     run = make_run()
     make_budget(run, max_runs=1)
     count(run, runs=1)
-    assert day_limit_passed(run) == "over its agent's budget of 1 runs a day (UTC)"
+    assert day_limit_passed(run) == "over its agent's budget of 1 run a day (UTC)"
     step = tool_step(run, 0)
     step.started_at = database_now()
     step.save()
     assert day_limit_passed(run) == ""
+
+
+@pytest.mark.parametrize(
+    ("measure", "one", "many"),
+    [
+        ("steps", "1 step", "1,000 steps"),
+        ("runs", "1 run", "1,000 runs"),
+        ("tokens", "1 token", "1,000 tokens"),
+        ("tool_calls", "1 tool call", "1,000 tool calls"),
+        ("seconds", "1 s of work", "1,000 s of work"),
+    ],
+)
+def test_an_amount_of_one_is_singular(measure: str, one: str, many: str) -> None:
+    assert amount_words(measure, 1) == amount_words(measure, Decimal(1)) == one
+    assert amount_words(measure, 1000) == many
+    assert amount_words(measure, 0).endswith(many.removeprefix("1,000"))
+
+
+def test_a_limit_of_one_is_singular() -> None:
+    run = make_run()
+    steps = [tool_step(run, 0)]
+    assert limit_of(run, steps, call(1), max_steps=1) == "over its limit of 1 step"
+    assert limit_of(run, steps, call(1), max_tool_calls=1) == "over its limit of 1 tool call"
 
 
 def test_golden_tests_count_but_are_not_held_by_the_days_budget():

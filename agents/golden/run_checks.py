@@ -15,7 +15,8 @@ from agents.golden.outcome import Outcome
 )
 def at_most_steps(check: Check, outcome: Outcome) -> Found:
     """Pass if model calls and tool calls together are not more than the limit."""
-    return outcome.num_steps <= check["limit"], f"{outcome.num_steps} steps"
+    num = outcome.num_steps
+    return num <= check["limit"], "1 step" if num == 1 else f"{num} steps"
 
 
 @check_kind(

@@ -14,7 +14,7 @@ from typing import Any
 from agents.config import VersionConfig, canonical_json
 from agents.models import Run, Step
 from agents.runtime.journal import Action, CallTool, totals
-from agents.runtime.spending import count, uses_today
+from agents.runtime.spending import amount_words, count, uses_today
 
 __all__ = ["count", "day_limit_passed", "run_limit_passed"]
 
@@ -28,14 +28,15 @@ def run_limit_passed(run: Run, steps: Sequence[Step], config: VersionConfig, act
     tokens, cost = totals(steps)
     seconds = run.session.working_ns / 1e9
     if num_steps >= limits.max_steps:
-        return f"over its limit of {limits.max_steps} steps"
+        return f"over its limit of {amount_words('steps', limits.max_steps)}"
     if tokens >= limits.max_tokens:
-        return f"over its limit of {limits.max_tokens:,} tokens: {tokens:,} used"
+        return f"over its limit of {amount_words('tokens', limits.max_tokens)}: {tokens:,} used"
     if cost >= limits.max_cost_usd:
         least = "at least " if any(_is_unpriced(step) for step in steps) else ""
         return f"over its limit of ${limits.max_cost_usd:.2f}: {least}${cost:.4f} used"
     if seconds >= limits.max_seconds:
-        return f"over its limit of {limits.max_seconds} s of work: {seconds:.0f} s used"
+        most = amount_words("seconds", limits.max_seconds)
+        return f"over its limit of {most}: {seconds:,.0f} s used"
     return _calls_passed(steps, config, action) if isinstance(action, CallTool) else ""
 
 
@@ -64,7 +65,7 @@ def _calls_passed(steps: Sequence[Step], config: VersionConfig, action: CallTool
     limits = config.limits
     calls = [step for step in steps if step.kind == Step.Kind.TOOL and step.index != action.index]
     if len(calls) >= limits.max_tool_calls:
-        return f"over its limit of {limits.max_tool_calls} tool calls"
+        return f"over its limit of {amount_words('tool_calls', limits.max_tool_calls)}"
     asked = _canonical(action.arguments, action.raw_arguments)
     num_same = 1 + sum(
         step.name == action.name[:120]

@@ -17,12 +17,13 @@ from traces.prepared import prepared_cursor
 COUNTED_KINDS = (Run.Kind.LIVE, Run.Kind.GOLDEN)
 # So many that two new ones of the same moment hardly ever have the same number.
 _SHARDS = 32_767
+# One of it, and any other number.
 _UNITS = {
-    "tokens": "tokens",
-    "steps": "steps",
-    "tool_calls": "tool calls",
-    "seconds": "s of work",
-    "runs": "runs",
+    "tokens": ("token", "tokens"),
+    "steps": ("step", "steps"),
+    "tool_calls": ("tool call", "tool calls"),
+    "seconds": ("s of work", "s of work"),
+    "runs": ("run", "runs"),
 }
 MEASURE_TITLES = {
     "cost_usd": "Cost",
@@ -129,7 +130,8 @@ def amount_words(measure: str, amount: Decimal | float, *, exact: bool = False) 
     if measure == "cost_usd":
         is_fine = exact or Decimal(amount) * 100 % 1 != 0
         return f"${amount:,.4f}" if is_fine else f"${amount:,.2f}"
-    return f"{amount:,.0f} {_UNITS[measure]}"
+    number, (one, many) = f"{amount:,.0f}", _UNITS[measure]
+    return f"{number} {one if number == '1' else many}"
 
 
 def _uses_of(row: tuple[Any, ...]) -> list[Use]:
