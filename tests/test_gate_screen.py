@@ -72,6 +72,12 @@ def test_passed_gate_shows_interval_power_moved_tests_and_rules() -> None:
     assert "every 2s" not in text
 
 
+def test_flaky_test_that_moved_is_counted_once() -> None:
+    agent, gate = ended(["ppf", "ppf", "ppf", "ppp"], ["pff", "pff", "ppf", "ppp"], num_tests=4)
+    text = page(agent, url("gate", agent, gate.pk))
+    assert "2 better · 0 worse · 1 flaky · 1 same" in text
+
+
 def test_gate_that_breaks_a_critical_test_fails_and_names_it() -> None:
     agent, gate = begin_gate(num_tests=1)
     cancel_gate(gate=gate, by=make_user())

@@ -44,7 +44,8 @@ class GateRow:
     @property
     def difference(self) -> str:
         """Return the difference with its interval, in points; a dash where there is none."""
-        return _difference(self.decision) or "–"
+        is_void = self.gate.status == Gate.Status.VOID
+        return "–" if is_void else _difference(self.decision) or "–"
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,10 @@ class GatePage:
             return ""
         worse = self.decision.num_moved("broken", "worse")
         better = self.decision.num_moved("better", "fixed")
-        same = self.decision.num_tests - worse - better - self.decision.num_flaky
-        return f"{better} better · {worse} worse · {self.decision.num_flaky} flaky · {same} same"
+        # A flaky test that went up or down is told as that.
+        flaky = self.decision.num_flaky - sum(_is_flaky(test) for test in self.decision.moved)
+        same = self.decision.num_tests - worse - better - flaky
+        return f"{better} better · {worse} worse · {flaky} flaky · {same} same"
 
     @property
     def hard(self) -> list[tuple[str, list[Linked[HardFinding]]]]:
@@ -226,6 +229,12 @@ def read_gate(gate: Gate) -> GatePage:
         seconds_left=_seconds_left(gate.created_at, done, total) if is_running else None,
         test_ids=dict(gate.agent.golden_tests.values_list("slug", "pk")),
     )
+
+
+def _is_flaky(test: MovedTest) -> bool:
+    """Say whether it passes at times, under both versions, as `num_flaky` counts them."""
+    before, now = (test.before_passed, test.before_judged), (test.now_passed, test.now_judged)
+    return all(0 < passed < judged for passed, judged in (before, now))
 
 
 def _difference(decision: Decision | None) -> str:

@@ -13,6 +13,7 @@ from reviewdesk.screens.golden.policy import RULES
 _TEXT = {"class": "form-control", "autocomplete": "off"}
 _CHECKS = {"class": "form-check-input"}
 _WHOLE = {"max_runs", "critical_repeats", "min_slice_tests"}
+_SHARES = {"confidence", "max_infra_share"}
 _CEILINGS = {"max_cost_ratio", "max_latency_ratio", "max_cost_usd", "max_latency_seconds"}
 
 
@@ -50,12 +51,17 @@ class PolicyForm(forms.Form):
     )
 
     def __init__(self, data: QueryDict | None = None, *, config: GateConfig) -> None:
+        values = {
+            name: f"{value:g}" if isinstance(value, float) else value
+            for name, value in config.to_json().items()
+        }
         looks = ", ".join(str(look) for look in config.looks)
-        super().__init__(data, initial=config.to_json() | {"looks": looks})
+        super().__init__(data, initial=values | {"looks": looks})
         for rule in RULES:
             if rule.key not in self.fields:
                 self.fields[rule.key] = _number(rule.key)
-            self.fields[rule.key].label = rule.title
+            unit = ", 0 to 1" if rule.key in _SHARES else ""
+            self.fields[rule.key].label = rule.title + unit
             self.fields[rule.key].help_text = rule.about
         for name in self.errors if self.is_bound else ():
             if name in self.fields:

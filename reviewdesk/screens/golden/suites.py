@@ -54,6 +54,6 @@ def read_rail(agent: Agent) -> Rail:
         ),
         aside=(
             Entry(QUARANTINE, "Quarantine", "clock-pause", counts[QUARANTINE]),
-            Entry(RETIRED, "Retired", "archive", counts[RETIRED]),
+            Entry(RETIRED, "Archived", "archive", counts[RETIRED]),
         ),
     )
