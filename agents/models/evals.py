@@ -21,6 +21,7 @@ class EvalRun(models.Model):
         RUNNING = "running", "running"
         PASSED = "passed", "passed"
         FAILED = "failed", "failed"
+        INCONCLUSIVE = "inconclusive", "inconclusive"
         VOID = "void", "void"
         CANCELLED = "cancelled", "cancelled"
 
@@ -61,7 +62,9 @@ class EvalRun(models.Model):
 class EvalResult(models.Model):
     """One repeat of one test: its run, and what each check found.
 
-    `checks` are `[{kind, title, passed, found}]`; an infrastructure error is not a failure.
+    `checks` are `[{kind, title, passed, found}]`. Two kinds of result say nothing of the agent and
+    are no failure: an infrastructure error (a worker, model or tool failed the run) and one that
+    is not judged (the run is whole, and neither a check nor a judge that is trusted decided it).
     """
 
     class Status(models.TextChoices):
@@ -69,6 +72,7 @@ class EvalResult(models.Model):
         PASSED = "passed", "passed"
         FAILED = "failed", "failed"
         INFRA_ERROR = "infra_error", "infrastructure error"
+        NOT_JUDGED = "not_judged", "not judged"
 
     eval_run = models.ForeignKey(EvalRun, models.CASCADE, related_name="results")
     test = models.ForeignKey(GoldenTest, models.PROTECT, related_name="results")
