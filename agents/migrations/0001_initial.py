@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('people', '0003_membership_delete_events'),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
+from traces.at_once import AtOnce
 
 
 class Migration(migrations.Migration):
@@ -18,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
-    operations = [
+    operations = [AtOnce([
         migrations.AddField(
             model_name='agent',
             name='project',
@@ -555,4 +556,4 @@ class Migration(migrations.Migration):
             model_name='agent',
             trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."ceiling" IS DISTINCT FROM (NEW."ceiling") OR OLD."dataset" IS DISTINCT FROM (NEW."dataset") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."live_version_id" IS DISTINCT FROM (NEW."live_version_id") OR OLD."model_base_url" IS DISTINCT FROM (NEW."model_base_url") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."project_id" IS DISTINCT FROM (NEW."project_id") OR OLD."slug" IS DISTINCT FROM (NEW."slug"))', func='INSERT INTO "agents_agentevent" ("ceiling", "dataset", "id", "live_version_id", "model_base_url", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "slug") VALUES (NEW."ceiling", NEW."dataset", NEW."id", NEW."live_version_id", NEW."model_base_url", NEW."name", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."project_id", NEW."slug"); RETURN NULL;', hash='1dbb6cff4956e6bad2788ced97ec407f11357ab7', operation='UPDATE', pgid='pgtrigger_update_update_b59de', table='agents_agent', when='AFTER')),
         ),
-    ]
+    ])]

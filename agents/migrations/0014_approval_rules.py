@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
+from traces.at_once import AtOnce
 
 
 FORWARD = """
@@ -114,59 +115,61 @@ class Migration(migrations.Migration):
             model_name='run',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'canary'), _negated=True), models.Q(('claim_token', 0), ('next_at', None), ('status__in', ['waiting', 'completed', 'cancelled'])), _connector='OR'), name='canary_run_never_starts'),
         ),
-        migrations.AddField(
-            model_name='approvalrules',
-            name='changed_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='approvalrules',
-            name='project',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='traces.project'),
-        ),
-        migrations.AddField(
-            model_name='approvalrulesevent',
-            name='changed_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='approvalrulesevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
-        ),
-        migrations.AddField(
-            model_name='approvalrulesevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.approvalrules'),
-        ),
-        migrations.AddField(
-            model_name='approvalrulesevent',
-            name='project',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project'),
-        ),
-        migrations.AddConstraint(
-            model_name='approvalrules',
-            constraint=models.CheckConstraint(condition=models.Q(('two_people_from_usd__gte', 0)), name='two_people_from_some_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='approvalrules',
-            constraint=models.CheckConstraint(condition=models.Q(('canaries_per_week__lte', 50)), name='canaries_are_few'),
-        ),
-        migrations.AddConstraint(
-            model_name='approvalrules',
-            constraint=models.CheckConstraint(condition=models.Q(('changed_by', None), models.Q(('reason', ''), _negated=True), _connector='OR'), name='approval_rules_have_reason'),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='approvalrules',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "agents_approvalrulesevent" ("canaries_per_week", "changed_at", "changed_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "reason", "two_people_from_usd") VALUES (NEW."canaries_per_week", NEW."changed_at", NEW."changed_by_id", NEW."id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."project_id", NEW."reason", NEW."two_people_from_usd"); RETURN NULL;', hash='090eda452f668b068495173ef726a628105c3854', operation='INSERT', pgid='pgtrigger_insert_insert_f0c8f', table='agents_approvalrules', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='approvalrules',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."canaries_per_week" IS DISTINCT FROM (NEW."canaries_per_week") OR OLD."changed_at" IS DISTINCT FROM (NEW."changed_at") OR OLD."changed_by_id" IS DISTINCT FROM (NEW."changed_by_id") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."project_id" IS DISTINCT FROM (NEW."project_id") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."two_people_from_usd" IS DISTINCT FROM (NEW."two_people_from_usd"))', func='INSERT INTO "agents_approvalrulesevent" ("canaries_per_week", "changed_at", "changed_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "reason", "two_people_from_usd") VALUES (NEW."canaries_per_week", NEW."changed_at", NEW."changed_by_id", NEW."id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."project_id", NEW."reason", NEW."two_people_from_usd"); RETURN NULL;', hash='be6d86aee7ea27e44c78a86538ada3a031c975b2', operation='UPDATE', pgid='pgtrigger_update_update_5b8ad', table='agents_approvalrules', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='approvalrulesevent',
-            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='653ef15e6c9f073135e45bf920b57d0807ed7439', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_5e31c', table='agents_approvalrulesevent', when='BEFORE')),
-        ),
+        AtOnce([
+            migrations.AddField(
+                model_name='approvalrules',
+                name='changed_by',
+                field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AddField(
+                model_name='approvalrules',
+                name='project',
+                field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='traces.project'),
+            ),
+            migrations.AddField(
+                model_name='approvalrulesevent',
+                name='changed_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AddField(
+                model_name='approvalrulesevent',
+                name='pgh_context',
+                field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
+            ),
+            migrations.AddField(
+                model_name='approvalrulesevent',
+                name='pgh_obj',
+                field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.approvalrules'),
+            ),
+            migrations.AddField(
+                model_name='approvalrulesevent',
+                name='project',
+                field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project'),
+            ),
+            migrations.AddConstraint(
+                model_name='approvalrules',
+                constraint=models.CheckConstraint(condition=models.Q(('two_people_from_usd__gte', 0)), name='two_people_from_some_amount'),
+            ),
+            migrations.AddConstraint(
+                model_name='approvalrules',
+                constraint=models.CheckConstraint(condition=models.Q(('canaries_per_week__lte', 50)), name='canaries_are_few'),
+            ),
+            migrations.AddConstraint(
+                model_name='approvalrules',
+                constraint=models.CheckConstraint(condition=models.Q(('changed_by', None), models.Q(('reason', ''), _negated=True), _connector='OR'), name='approval_rules_have_reason'),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='approvalrules',
+                trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "agents_approvalrulesevent" ("canaries_per_week", "changed_at", "changed_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "reason", "two_people_from_usd") VALUES (NEW."canaries_per_week", NEW."changed_at", NEW."changed_by_id", NEW."id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."project_id", NEW."reason", NEW."two_people_from_usd"); RETURN NULL;', hash='090eda452f668b068495173ef726a628105c3854', operation='INSERT', pgid='pgtrigger_insert_insert_f0c8f', table='agents_approvalrules', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='approvalrules',
+                trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."canaries_per_week" IS DISTINCT FROM (NEW."canaries_per_week") OR OLD."changed_at" IS DISTINCT FROM (NEW."changed_at") OR OLD."changed_by_id" IS DISTINCT FROM (NEW."changed_by_id") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."project_id" IS DISTINCT FROM (NEW."project_id") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."two_people_from_usd" IS DISTINCT FROM (NEW."two_people_from_usd"))', func='INSERT INTO "agents_approvalrulesevent" ("canaries_per_week", "changed_at", "changed_by_id", "id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "reason", "two_people_from_usd") VALUES (NEW."canaries_per_week", NEW."changed_at", NEW."changed_by_id", NEW."id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."project_id", NEW."reason", NEW."two_people_from_usd"); RETURN NULL;', hash='be6d86aee7ea27e44c78a86538ada3a031c975b2', operation='UPDATE', pgid='pgtrigger_update_update_5b8ad', table='agents_approvalrules', when='AFTER')),
+            ),
+            pgtrigger.migrations.AddTrigger(
+                model_name='approvalrulesevent',
+                trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='653ef15e6c9f073135e45bf920b57d0807ed7439', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_5e31c', table='agents_approvalrulesevent', when='BEFORE')),
+            ),
+        ]),
         migrations.RunSQL(FORWARD, REVERSE),
     ]

@@ -3,6 +3,7 @@
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
+from traces.at_once import AtOnce
 
 
 class Migration(migrations.Migration):
@@ -11,7 +12,7 @@ class Migration(migrations.Migration):
         ('agents', '0021_level_rises_by_proposal'),
     ]
 
-    operations = [
+    operations = [AtOnce([
         pgtrigger.migrations.RemoveTrigger(
             model_name='webhook',
             name='insert_insert',
@@ -43,4 +44,4 @@ class Migration(migrations.Migration):
             model_name='webhook',
             trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "agents_webhookevent" ("created_at", "created_by_id", "event_names", "id", "is_on", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "private_hosts", "project_id", "secret_name", "url") VALUES (NEW."created_at", NEW."created_by_id", NEW."event_names", NEW."id", NEW."is_on", NEW."name", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."private_hosts", NEW."project_id", NEW."secret_name", NEW."url"); RETURN NULL;', hash='09636f9d0c712f45d6be2f72967ded0e4a101149', operation='UPDATE', pgid='pgtrigger_update_update_a286e', table='agents_webhook', when='AFTER')),
         ),
-    ]
+    ])]

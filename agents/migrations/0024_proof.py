@@ -5,152 +5,19 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
+from traces.at_once import AtOnce
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
         ('agents', '0023_duties_hold_in_raw_sql'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
         ('pghistory', '0007_auto_20250421_0444'),
         ('traces', '0014_labels_by_time'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
-    operations = [
-        migrations.CreateModel(
-            name='Gate',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('config', models.JSONField()),
-                ('seed', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('running', 'running'), ('passed', 'passed'), ('failed', 'failed'), ('inconclusive', 'inconclusive'), ('void', 'void'), ('cancelled', 'cancelled')], default='running', max_length=20)),
-                ('look', models.PositiveSmallIntegerField(default=1)),
-                ('result', models.JSONField(blank=True, null=True)),
-                ('sentence', models.CharField(blank=True, max_length=1000)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='GatePolicy',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('config', models.JSONField()),
-                ('status', models.CharField(choices=[('proposed', 'waiting for approval'), ('active', 'active'), ('superseded', 'was active'), ('refused', 'refused'), ('withdrawn', 'withdrawn')], default='proposed', max_length=20)),
-                ('reason', models.CharField(max_length=1000)),
-                ('proposed_at', models.DateTimeField(auto_now_add=True)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('decision_reason', models.CharField(blank=True, max_length=1000)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='GatePolicyEvent',
-            fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.BigIntegerField()),
-                ('number', models.PositiveIntegerField()),
-                ('config', models.JSONField()),
-                ('status', models.CharField(choices=[('proposed', 'waiting for approval'), ('active', 'active'), ('superseded', 'was active'), ('refused', 'refused'), ('withdrawn', 'withdrawn')], default='proposed', max_length=20)),
-                ('reason', models.CharField(max_length=1000)),
-                ('proposed_at', models.DateTimeField(auto_now_add=True)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('decision_reason', models.CharField(blank=True, max_length=1000)),
-            ],
-            options={
-                'abstract': False,
-            },
-        ),
-        migrations.CreateModel(
-            name='GoldenTestVersion',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('content', models.JSONField()),
-                ('content_hash', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Intent',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('is_named', models.BooleanField(default=False, help_text='By a person; kept when regrouped.')),
-                ('terms', models.JSONField()),
-                ('num_sessions', models.PositiveIntegerField(help_text='Of the sample.')),
-                ('num_sampled', models.PositiveIntegerField()),
-                ('counted_at', models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Judge',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=80)),
-                ('name', models.CharField(max_length=120)),
-                ('question', models.CharField(blank=True, max_length=80)),
-                ('passes', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='JudgeEvent',
-            fields=[
-                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
-                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
-                ('pgh_label', models.TextField(help_text='The event label.')),
-                ('id', models.BigIntegerField()),
-                ('slug', models.SlugField(db_index=False, max_length=80)),
-                ('name', models.CharField(max_length=120)),
-                ('question', models.CharField(blank=True, max_length=80)),
-                ('passes', models.JSONField(blank=True, default=list)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                'abstract': False,
-            },
-        ),
-        migrations.CreateModel(
-            name='Judgement',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(blank=True, max_length=2000)),
-                ('status', models.CharField(choices=[('pending', 'not judged yet'), ('running', 'being judged'), ('done', 'judged'), ('failed', 'failed')], default='pending', max_length=20)),
-                ('verdict', models.CharField(blank=True, max_length=80)),
-                ('reason', models.TextField(blank=True)),
-                ('error', models.TextField(blank=True)),
-                ('model', models.CharField(blank=True, help_text='As the endpoint named it.', max_length=200)),
-                ('input_tokens', models.IntegerField(blank=True, null=True)),
-                ('output_tokens', models.IntegerField(blank=True, null=True)),
-                ('cost_usd', models.DecimalField(blank=True, decimal_places=8, max_digits=14, null=True)),
-                ('num_attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_at', models.DateTimeField(blank=True, null=True)),
-                ('claim_token', models.BigIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-            ],
-        ),
-        migrations.CreateModel(
-            name='JudgeVersion',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('rubric', models.TextField()),
-                ('model', models.CharField(max_length=200)),
-                ('model_base_url', models.CharField(blank=True, max_length=500)),
-                ('parameters', models.JSONField(blank=True, default=dict)),
-                ('verdicts', models.JSONField()),
-                ('content_hash', models.CharField(max_length=64)),
-                ('note', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-            ],
-        ),
+    operations = [AtOnce([
         pgtrigger.migrations.RemoveTrigger(
             model_name='goldentest',
             name='insert_insert',
@@ -336,35 +203,193 @@ class Migration(migrations.Migration):
             model_name='goldentest',
             constraint=models.CheckConstraint(condition=models.Q(('quarantined_until', None), models.Q(('quarantine_reason', ''), _negated=True), _connector='OR'), name='golden_test_quarantine_has_reason'),
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='agent',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gates', to='agents.agent'),
+        migrations.CreateModel(
+            name='GatePolicy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('config', models.JSONField()),
+                ('status', models.CharField(choices=[('proposed', 'waiting for approval'), ('active', 'active'), ('superseded', 'was active'), ('refused', 'refused'), ('withdrawn', 'withdrawn')], default='proposed', max_length=20)),
+                ('reason', models.CharField(max_length=1000)),
+                ('proposed_at', models.DateTimeField(auto_now_add=True)),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('decision_reason', models.CharField(blank=True, max_length=1000)),
+                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gate_policies', to='traces.project')),
+                ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('project', 'number'), name='gate_policy_once'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('project',), name='gate_policy_one_active'), models.UniqueConstraint(condition=models.Q(('status', 'proposed')), fields=('project',), name='gate_policy_one_proposed'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='gate_policy_has_reason'), models.CheckConstraint(condition=models.Q(('status', 'withdrawn'), ('decided_by', None), models.Q(('decided_by', models.F('proposed_by')), _negated=True), _connector='OR'), name='gate_policy_proposer_never_decides'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['active', 'superseded', 'refused']), _negated=True), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='gate_policy_active_was_approved')],
+            },
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='baseline',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.version'),
+        migrations.CreateModel(
+            name='Gate',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('config', models.JSONField()),
+                ('seed', models.PositiveIntegerField()),
+                ('status', models.CharField(choices=[('running', 'running'), ('passed', 'passed'), ('failed', 'failed'), ('inconclusive', 'inconclusive'), ('void', 'void'), ('cancelled', 'cancelled')], default='running', max_length=20)),
+                ('look', models.PositiveSmallIntegerField(default=1)),
+                ('result', models.JSONField(blank=True, null=True)),
+                ('sentence', models.CharField(blank=True, max_length=1000)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gates', to='agents.agent')),
+                ('baseline', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.version')),
+                ('baseline_run', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='gate_as_baseline', to='agents.evalrun')),
+                ('candidate', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='gates', to='agents.version')),
+                ('candidate_run', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='gate', to='agents.evalrun')),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('policy', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='gates', to='agents.gatepolicy')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['agent', '-created_at'], name='gate_of_agent')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('candidate', 'baseline'), name='gate_one_running'), models.CheckConstraint(condition=models.Q(('candidate', models.F('baseline')), _negated=True), name='gate_compares_two_versions'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='gate_finished_has_time')],
+            },
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='baseline_run',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='gate_as_baseline', to='agents.evalrun'),
+        migrations.CreateModel(
+            name='GatePolicyEvent',
+            fields=[
+                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
+                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
+                ('pgh_label', models.TextField(help_text='The event label.')),
+                ('id', models.BigIntegerField()),
+                ('number', models.PositiveIntegerField()),
+                ('config', models.JSONField()),
+                ('status', models.CharField(choices=[('proposed', 'waiting for approval'), ('active', 'active'), ('superseded', 'was active'), ('refused', 'refused'), ('withdrawn', 'withdrawn')], default='proposed', max_length=20)),
+                ('reason', models.CharField(max_length=1000)),
+                ('proposed_at', models.DateTimeField(auto_now_add=True)),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('decision_reason', models.CharField(blank=True, max_length=1000)),
+                ('decided_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL)),
+                ('pgh_context', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context')),
+                ('pgh_obj', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.gatepolicy')),
+                ('project', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project')),
+                ('proposed_by', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'abstract': False,
+            },
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='candidate',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='gates', to='agents.version'),
+        migrations.CreateModel(
+            name='GoldenTestVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('content', models.JSONField()),
+                ('content_hash', models.CharField(max_length=64)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('test', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents.goldentest')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('test', 'number'), name='golden_test_version_once')],
+            },
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='candidate_run',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='gate', to='agents.evalrun'),
+        migrations.CreateModel(
+            name='Intent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=120)),
+                ('is_named', models.BooleanField(default=False, help_text='By a person; kept when regrouped.')),
+                ('terms', models.JSONField()),
+                ('num_sessions', models.PositiveIntegerField(help_text='Of the sample.')),
+                ('num_sampled', models.PositiveIntegerField()),
+                ('counted_at', models.DateTimeField()),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='intents', to='agents.agent')),
+                ('example', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='traces.session')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('agent', 'name'), name='intent_name_once')],
+            },
         ),
-        migrations.AddField(
-            model_name='gate',
-            name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='Judge',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('slug', models.SlugField(max_length=80)),
+                ('name', models.CharField(max_length=120)),
+                ('question', models.CharField(blank=True, max_length=80)),
+                ('passes', models.JSONField(blank=True, default=list)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='judges', to='traces.project')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('project', 'slug'), name='judge_slug_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='JudgeEvent',
+            fields=[
+                ('pgh_id', models.AutoField(primary_key=True, serialize=False)),
+                ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
+                ('pgh_label', models.TextField(help_text='The event label.')),
+                ('id', models.BigIntegerField()),
+                ('slug', models.SlugField(db_index=False, max_length=80)),
+                ('name', models.CharField(max_length=120)),
+                ('question', models.CharField(blank=True, max_length=80)),
+                ('passes', models.JSONField(blank=True, default=list)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL)),
+                ('pgh_context', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context')),
+                ('pgh_obj', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.judge')),
+                ('project', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='JudgeVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('rubric', models.TextField()),
+                ('model', models.CharField(max_length=200)),
+                ('model_base_url', models.CharField(blank=True, max_length=500)),
+                ('parameters', models.JSONField(blank=True, default=dict)),
+                ('verdicts', models.JSONField()),
+                ('content_hash', models.CharField(max_length=64)),
+                ('note', models.CharField(blank=True, max_length=500)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('judge', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents.judge')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('judge', 'number'), name='judge_version_once'), models.UniqueConstraint(fields=('judge', 'content_hash'), name='judge_content_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Judgement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('subject', models.CharField(blank=True, max_length=2000)),
+                ('status', models.CharField(choices=[('pending', 'not judged yet'), ('running', 'being judged'), ('done', 'judged'), ('failed', 'failed')], default='pending', max_length=20)),
+                ('verdict', models.CharField(blank=True, max_length=80)),
+                ('reason', models.TextField(blank=True)),
+                ('error', models.TextField(blank=True)),
+                ('model', models.CharField(blank=True, help_text='As the endpoint named it.', max_length=200)),
+                ('input_tokens', models.IntegerField(blank=True, null=True)),
+                ('output_tokens', models.IntegerField(blank=True, null=True)),
+                ('cost_usd', models.DecimalField(blank=True, decimal_places=8, max_digits=14, null=True)),
+                ('num_attempts', models.PositiveSmallIntegerField(default=0)),
+                ('next_at', models.DateTimeField(blank=True, null=True)),
+                ('claim_token', models.BigIntegerField(default=0)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('eval_result', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='judgements', to='agents.evalresult')),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='traces.session')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='judgements', to='agents.judgeversion')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('status__in', ['pending', 'running'])), fields=['next_at'], name='judgement_due'), models.Index(fields=['version', 'status'], name='judgement_of_version')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('eval_result', None)), fields=('version', 'session'), name='judgement_of_session_once'), models.UniqueConstraint(fields=('version', 'eval_result', 'subject'), name='judgement_of_result_once'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), models.Q(('verdict', ''), _negated=True)), models.Q(models.Q(('status', 'done'), _negated=True), ('verdict', '')), _connector='OR'), name='judgement_failed_is_no_verdict')],
+            },
         ),
         migrations.AddField(
             model_name='release',
@@ -377,158 +402,9 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='agents.gate'),
         ),
         migrations.AddField(
-            model_name='gatepolicy',
-            name='decided_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='gatepolicy',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gate_policies', to='traces.project'),
-        ),
-        migrations.AddField(
-            model_name='gatepolicy',
-            name='proposed_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='gate',
-            name='policy',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='gates', to='agents.gatepolicy'),
-        ),
-        migrations.AddField(
-            model_name='gatepolicyevent',
-            name='decided_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='gatepolicyevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
-        ),
-        migrations.AddField(
-            model_name='gatepolicyevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.gatepolicy'),
-        ),
-        migrations.AddField(
-            model_name='gatepolicyevent',
-            name='project',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project'),
-        ),
-        migrations.AddField(
-            model_name='gatepolicyevent',
-            name='proposed_by',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='goldentestversion',
-            name='author',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='goldentestversion',
-            name='test',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents.goldentest'),
-        ),
-        migrations.AddField(
             model_name='evalresult',
             name='test_version',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='results', to='agents.goldentestversion'),
-        ),
-        migrations.AddField(
-            model_name='intent',
-            name='agent',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='intents', to='agents.agent'),
-        ),
-        migrations.AddField(
-            model_name='intent',
-            name='example',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='traces.session'),
-        ),
-        migrations.AddField(
-            model_name='judge',
-            name='created_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='judge',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='judges', to='traces.project'),
-        ),
-        migrations.AddField(
-            model_name='judgeevent',
-            name='created_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='judgeevent',
-            name='pgh_context',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='pghistory.context'),
-        ),
-        migrations.AddField(
-            model_name='judgeevent',
-            name='pgh_obj',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='events', to='agents.judge'),
-        ),
-        migrations.AddField(
-            model_name='judgeevent',
-            name='project',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to='traces.project'),
-        ),
-        migrations.AddField(
-            model_name='judgement',
-            name='eval_result',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='judgements', to='agents.evalresult'),
-        ),
-        migrations.AddField(
-            model_name='judgement',
-            name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='judgement',
-            name='session',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='traces.session'),
-        ),
-        migrations.AddField(
-            model_name='judgeversion',
-            name='author',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='judgeversion',
-            name='judge',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='agents.judge'),
-        ),
-        migrations.AddField(
-            model_name='judgement',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='judgements', to='agents.judgeversion'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.UniqueConstraint(fields=('project', 'number'), name='gate_policy_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('project',), name='gate_policy_one_active'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'proposed')), fields=('project',), name='gate_policy_one_proposed'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='gate_policy_has_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 'withdrawn'), ('decided_by', None), models.Q(('decided_by', models.F('proposed_by')), _negated=True), _connector='OR'), name='gate_policy_proposer_never_decides'),
-        ),
-        migrations.AddConstraint(
-            model_name='gatepolicy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['active', 'superseded', 'refused']), _negated=True), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='gate_policy_active_was_approved'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='gatepolicy',
@@ -542,41 +418,13 @@ class Migration(migrations.Migration):
             model_name='gatepolicy',
             trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "agents_gatepolicyevent" ("config", "decided_at", "decided_by_id", "decision_reason", "id", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "project_id", "proposed_at", "proposed_by_id", "reason", "status") VALUES (NEW."config", NEW."decided_at", NEW."decided_by_id", NEW."decision_reason", NEW."id", NEW."number", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."project_id", NEW."proposed_at", NEW."proposed_by_id", NEW."reason", NEW."status"); RETURN NULL;', hash='28dca4733f153e81ccfc913b33ad90f8ef990c79', operation='UPDATE', pgid='pgtrigger_update_update_41395', table='agents_gatepolicy', when='AFTER')),
         ),
-        migrations.AddIndex(
-            model_name='gate',
-            index=models.Index(fields=['agent', '-created_at'], name='gate_of_agent'),
-        ),
-        migrations.AddConstraint(
-            model_name='gate',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('candidate', 'baseline'), name='gate_one_running'),
-        ),
-        migrations.AddConstraint(
-            model_name='gate',
-            constraint=models.CheckConstraint(condition=models.Q(('candidate', models.F('baseline')), _negated=True), name='gate_compares_two_versions'),
-        ),
-        migrations.AddConstraint(
-            model_name='gate',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('status', 'running')), models.Q(models.Q(('status', 'running'), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='gate_finished_has_time'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='gatepolicyevent',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='11c69a46d35cc8b77b02db4c85dcf6a2799b91a8', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_b866b', table='agents_gatepolicyevent', when='BEFORE')),
         ),
-        migrations.AddConstraint(
-            model_name='goldentestversion',
-            constraint=models.UniqueConstraint(fields=('test', 'number'), name='golden_test_version_once'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='goldentestversion',
             trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='f293811bb09cf5b6ac7d4f4e066f2ca332963482', operation='UPDATE', pgid='pgtrigger_immutable_7ae7e', table='agents_goldentestversion', when='BEFORE')),
-        ),
-        migrations.AddConstraint(
-            model_name='intent',
-            constraint=models.UniqueConstraint(fields=('agent', 'name'), name='intent_name_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='judge',
-            constraint=models.UniqueConstraint(fields=('project', 'slug'), name='judge_slug_once'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='judge',
@@ -590,36 +438,8 @@ class Migration(migrations.Migration):
             model_name='judgeevent',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='ad555db9e98d5354f2b04114abb44565ecbcded6', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_a186c', table='agents_judgeevent', when='BEFORE')),
         ),
-        migrations.AddConstraint(
-            model_name='judgeversion',
-            constraint=models.UniqueConstraint(fields=('judge', 'number'), name='judge_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgeversion',
-            constraint=models.UniqueConstraint(fields=('judge', 'content_hash'), name='judge_content_once'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='judgeversion',
             trigger=pgtrigger.compiler.Trigger(name='immutable', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='e169d13956085b591bf0e1586684795c299f6f26', operation='UPDATE', pgid='pgtrigger_immutable_ac3f6', table='agents_judgeversion', when='BEFORE')),
         ),
-        migrations.AddIndex(
-            model_name='judgement',
-            index=models.Index(condition=models.Q(('status__in', ['pending', 'running'])), fields=['next_at'], name='judgement_due'),
-        ),
-        migrations.AddIndex(
-            model_name='judgement',
-            index=models.Index(fields=['version', 'status'], name='judgement_of_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.UniqueConstraint(condition=models.Q(('eval_result', None)), fields=('version', 'session'), name='judgement_of_session_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.UniqueConstraint(fields=('version', 'eval_result', 'subject'), name='judgement_of_result_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'done'), models.Q(('verdict', ''), _negated=True)), models.Q(models.Q(('status', 'done'), _negated=True), ('verdict', '')), _connector='OR'), name='judgement_failed_is_no_verdict'),
-        ),
-    ]
+    ])]
