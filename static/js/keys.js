@@ -4,6 +4,7 @@
 //   data-go="s"             pressed after `o`
 //   data-key-anywhere       works although the control is in a closed menu
 //   data-key-first          goes before other controls with the same key
+//                           (else the one in the row under the cursor does, else the first on the page)
 //   data-key-leaves-fields  of Escape: in a field it only leaves the field
 //   data-keys-help="j k: next, previous row"   keys that a list handles itself
 // No control, no key. Single keys can be turned off in the profile (WCAG 2.1.4).
@@ -32,7 +33,8 @@
   };
   const control = (name, within) => {
     const found = [...within.querySelectorAll("[data-key]")].filter((element) => element.dataset.key === name && visible(element) && element.getAttribute("aria-disabled") !== "true" && !element.disabled);
-    return found.find((element) => element.hasAttribute("data-key-first")) ?? found[0];
+    const first = found.find((element) => element.hasAttribute("data-key-first"));
+    return first ?? found.find((element) => element.closest("[data-row].cursor")) ?? found[0];
   };
   const press = (element) => {
     if (element.matches("input:not([type=radio], [type=checkbox]), textarea, select")) {
