@@ -74,7 +74,7 @@ def _coverage(agent: Agent, tests: Any) -> Coverage:
     num_other = 0
     serving = tests.exclude(suite=GoldenTest.Suite.ADVERSARIAL)
     for _, run_input in serving.values_list("pk", "input"):
-        nearest = _nearest(_first_words(run_input), intents, known)
+        nearest = _nearest(first_words(run_input), intents, known)
         if nearest is None:
             num_other += 1
         else:
@@ -95,7 +95,7 @@ def _known(intents: Iterable[Intent]) -> dict[str, float]:
     return {word: 1.0 for each in intents for word in each.terms}
 
 
-def _first_words(run_input: Mapping[str, Any]) -> str:
-    """Return what the customer says first, as long as a session's title is."""
+def first_words(run_input: Mapping[str, Any]) -> str:
+    """Return what a test's customer says first, as long as a session's title is."""
     said = (each["content"] for each in run_input["messages"] if each["role"] == "user")
     return str(next(said, ""))[:300]
