@@ -148,6 +148,21 @@ def test_suite_that_is_much_worse_fails_a_gate_that_is_fine_as_a_whole() -> None
     assert "the suite edge is worse by 100.0 points" in found.sentence
 
 
+@pytest.mark.parametrize("by", ["severity", "intent", "language"])
+def test_part_by_severity_intent_or_language_fails_a_gate_as_a_suite_does(by: str) -> None:
+    rest = many(100, "fff", "ppp", "won", **{by: "one"})
+    found = decided(*rest, *many(16, "ppp", "fff", "lost", **{by: "other"}))
+    assert found.outcome is Outcome.FAILED
+    assert f"the {by} other is worse by 100.0 points" in found.sentence
+
+
+def test_part_that_the_rules_do_not_name_is_not_looked_at() -> None:
+    rest = many(100, "fff", "ppp", "won", language="English")
+    lost = many(16, "ppp", "fff", "lost", language="German")
+    found = decided(*rest, *lost, config=GateConfig(slice_by=("suite",)))
+    assert found.slices == ()
+
+
 def test_slice_is_not_cried_over_for_one_flaky_test() -> None:
     found = decided(
         *MIXED, *many(4, "ppp", "ppp", suite="edge"), one_test("p", "f", "z", suite="edge")

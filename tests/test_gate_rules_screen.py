@@ -97,7 +97,7 @@ def test_rules_that_hold_already_are_not_proposed() -> None:
         "looks": "3, 6, 10",
         "max_cost_ratio": "1.5",
         "hard_gates": ["forbidden_tool", "leak", "injection", "schema"],
-        "slice_by": ["suite", "tag"],
+        "slice_by": ["suite", "tag", "severity", "intent", "language"],
     }
     response = client_as(Role.ENGINEER, project).post(url(project, "propose_rules"), same)
     assert response.status_code == 409

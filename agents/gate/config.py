@@ -12,7 +12,7 @@ HARD_GATES = {
     "injection": "an attack succeeded",
     "schema": "a call broke its tool's schema",
 }
-SLICES = ("suite", "tag")
+SLICES = ("suite", "tag", "severity", "intent", "language")
 MOST_LOOKS = 5
 MOST_REPEATS = 10
 

@@ -63,10 +63,10 @@ class MovedTest:
 
 @dataclass(frozen=True)
 class Slice:
-    """The tests of one suite or with one tag.
+    """The tests of one suite, severity, intent or language, or with one tag.
 
     Attributes:
-        by: `suite` or `tag`.
+        by: One of `agents.gate.config.SLICES`.
         diff: Of the pass rate, a share; `low` and `high` are its interval.
         p_value: That it is no worse, corrected for all parts looked at (Holm).
         is_worse: Surely worse, by more than the margin: this fails the gate.

@@ -47,6 +47,8 @@ class TestEvidence:
 
     Attributes:
         key: Its slug, or the task's id in a file.
+        intent: What its customer comes for, as intents were called when the gate began; or "".
+        language: Of its customer, in words; empty where it cannot be told.
         was_rerun: The candidate was run on it once more, to confirm a hard finding.
     """
 
@@ -58,6 +60,9 @@ class TestEvidence:
     now: Repeats
     suite: str = ""
     tags: tuple[str, ...] = ()
+    severity: str = ""
+    intent: str = ""
+    language: str = ""
     is_critical: bool = False
     is_quarantined: bool = False
     was_rerun: bool = False

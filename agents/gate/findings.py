@@ -14,6 +14,8 @@ MOVES = ("broken", "worse", "better", "fixed")
 # Of the chance to err on one side, what the parts may use: with the whole suite's, a gate of two
 # same versions fails at most 3.5 % of the time at the usual confidence.
 SLICE_SHARE = 0.4
+# A test has one of each, or none; tags it may have several of.
+_ONE_EACH = ("suite", "severity", "intent", "language")
 
 
 def arm_of(name: str, runs: Sequence[Repeats]) -> Arm:
@@ -97,7 +99,7 @@ def ceilings(evidence: Evidence, config: GateConfig, *, level: float) -> tuple[C
 
 
 def slices(evidence: Evidence, config: GateConfig, *, level: float) -> tuple[Slice, ...]:
-    """Look at each suite and tag by itself, corrected for their number, the worst first.
+    """Look at each part by itself, corrected for their number, the worst first.
 
     Each look spends its share of the error by itself (Bonferroni over looks, Holm within one).
     """
@@ -164,10 +166,10 @@ def _moved(test: TestEvidence) -> MovedTest:
 def _parts(
     tests: Sequence[TestEvidence], config: GateConfig
 ) -> list[tuple[str, str, list[TestEvidence]]]:
-    """Return the suites and tags with enough tests; one that holds all of them says nothing new."""
+    """Return the parts with enough tests; one that holds all of them says nothing new."""
     found: dict[tuple[str, str], list[TestEvidence]] = {}
     for test in tests:
-        names = [("suite", test.suite)] if test.suite else []
+        names = [(by, getattr(test, by)) for by in _ONE_EACH if getattr(test, by)]
         names += [("tag", tag) for tag in test.tags]
         for by, name in names:
             if by in config.slice_by:

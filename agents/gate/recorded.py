@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from agents.gate.evidence import Evidence, Repeats, TestEvidence
+from agents.gate.parts import PARTS
 from agents.judges.verdicts import JudgeVerdict, verdicts_of
 from agents.models import EvalResult, Gate
 
@@ -53,6 +54,7 @@ def _test(
 ) -> TestEvidence:
     test, options = rows[0].test, gate.candidate_run.options
     critical = options.get("critical", {})
+    parts = options.get(PARTS, {}).get(test.slug, {})
     # Every repeat of a critical test counts: each of them must pass.
     most = None if test.slug in critical else look_repeats
     now, before = (
@@ -66,6 +68,9 @@ def _test(
         now=now,
         suite=test.suite,
         tags=tuple(test.tags),
+        severity=test.severity,
+        intent=parts.get("intent", ""),
+        language=parts.get("language", ""),
         is_critical=test.slug in critical,
         is_quarantined=test.slug in options.get("quarantined", ()),
         was_rerun=test.slug in options.get("rerun", ()),

@@ -3,7 +3,7 @@
 tau2: `{tasks, simulations: [{task_id, trial, reward_info: {reward}, agent_cost, duration}]}`, as
 `.json` or `.json.gz`. Rows: one JSON object a line, `{"test", "repeat", "passed"}`, where `passed`
 is true, false, or null for a run that the infrastructure failed; `cost_usd`, `seconds`, `suite`,
-`tags` and `critical` may stand beside.
+`tags`, `severity`, `intent`, `language` and `critical` may stand beside.
 """
 
 import gzip
@@ -34,6 +34,9 @@ class Row:
     seconds: float | None = None
     suite: str = ""
     tags: tuple[str, ...] = ()
+    severity: str = ""
+    intent: str = ""
+    language: str = ""
     is_critical: bool = False
 
 
@@ -110,6 +113,9 @@ def _test(key: str, before: _Collected, now: _Collected) -> TestEvidence:
         now=now.repeats(),
         suite=first.suite,
         tags=first.tags,
+        severity=first.severity,
+        intent=first.intent,
+        language=first.language,
         is_critical=first.is_critical,
     )
 
@@ -208,6 +214,9 @@ def _json_row(data: object, where: str) -> Row:
         seconds=_number(data.get("seconds")),
         suite=str(data.get("suite") or ""),
         tags=tuple(str(tag) for tag in tags),
+        severity=str(data.get("severity") or ""),
+        intent=str(data.get("intent") or ""),
+        language=str(data.get("language") or ""),
         is_critical=data.get("critical") is True,
     )
 

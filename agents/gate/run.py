@@ -15,6 +15,7 @@ from agents.gate.config import GateConfig
 from agents.gate.decide import decide, to_rerun
 from agents.gate.decision import Decision, Outcome
 from agents.gate.evidence import Evidence
+from agents.gate.parts import note_parts
 from agents.gate.policy import config_for
 from agents.gate.recorded import evidence_of
 from agents.golden.expectations import count_verdicts, waits_for_judges
@@ -82,6 +83,7 @@ def start_gate(
             seed=seed,
             by=by,
         )
+        note_parts(eval_run=candidate_run, tests=chosen)
         return Gate.objects.create(
             agent=agent,
             candidate=candidate,
