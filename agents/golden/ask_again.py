@@ -1,5 +1,6 @@
 """Asking judges once more about results of an eval run whose judgement failed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +91,10 @@ def _failed(eval_run: EvalRun, result: EvalResult | None) -> QuerySet[Judgement]
     raise GoldenError(f"{what} has no judgement that failed: there is nothing to ask again.")
 
 
-def _open(eval_run: EvalRun, results: list[int | None]) -> None:
+def _open(eval_run: EvalRun, results: Sequence[int]) -> None:
     """Let an eval run that has ended wait for judges once more, in a transaction."""
     lost = eval_run.results.filter(
-        pk__in=[pk for pk in results if pk is not None],
+        pk__in=results,
         status=EvalResult.Status.INFRA_ERROR,
         error=NOTHING_JUDGED,
     )
