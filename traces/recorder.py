@@ -6,8 +6,10 @@ written before, twice or late.
 """
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from django.db import connection, transaction
 
 from traces.clean import clean_text
@@ -18,6 +20,7 @@ from traces.redaction import masker_for
 from traces.rows import SPAN_COLUMN_NAMES, SPAN_COLUMNS, SPAN_KEY, span_row
 from traces.totals import refresh_totals
 
+_JSON = frozenset({"input", "output", "attributes", "otel", "masked"})
 _REPLACED = ", ".join(
     f"{name} = excluded.{name}"
     for name in SPAN_COLUMN_NAMES
@@ -28,6 +31,21 @@ INSERT INTO traces_span ({SPAN_COLUMNS})
 VALUES ({", ".join(f"%(span_{name})s" for name in SPAN_COLUMN_NAMES)})
 ON CONFLICT (session_id, span_id, start_ns) DO UPDATE SET {_REPLACED}
 """
+# Of spans that were not written before, in one statement.
+ADD_SPANS = f"""
+INSERT INTO traces_span ({SPAN_COLUMNS})
+SELECT {SPAN_COLUMNS} FROM jsonb_populate_recordset(NULL::traces_span, %(span_rows)s::jsonb)
+"""
+# A run's session that has ended well, with its root span; its totals are not in it.
+END_SESSION = """
+root AS (
+    UPDATE traces_span SET status = 'ok', status_message = '',
+        duration_ns = greatest(0, %(end_ns)s - start_ns)
+    WHERE session_id = %(session)s AND span_id = %(root)s AND start_ns >= %(first_ns)s
+), session AS (
+    UPDATE traces_session SET status = %(session_status)s, status_reason = '', ended_at = %(end)s
+    WHERE id = %(session)s
+)"""
 
 
 def open_session(
@@ -83,14 +101,28 @@ def record_spans(
             )
 
 
-def span_values(session: Session, span: SpanRecord) -> dict[str, Any]:
+def span_values(session: Session, span: SpanRecord, prefix: str = "span_") -> dict[str, Any]:
     """Return the values of `WRITE_SPAN`, masked; the partition that it goes to is there.
 
     The session's totals are due with it.
     """
     ensure_partitions([span.start_ns])
     row = span_row(session.pk, masker_for(session.project_id).span(span))
-    return {f"span_{name}": value for name, value in zip(SPAN_COLUMN_NAMES, row, strict=True)}
+    return {f"{prefix}{name}": value for name, value in zip(SPAN_COLUMN_NAMES, row, strict=True)}
+
+
+def spans_json(session: Session, spans: Iterable[SpanRecord]) -> str:
+    """Return the value of `ADD_SPANS`, masked; the partitions that they go to are there."""
+    return orjson.dumps(
+        [
+            {
+                name: orjson.Fragment(value) if name in _JSON and value is not None else value
+                for name, value in span_values(session, span, prefix="").items()
+            }
+            for span in spans
+        ],
+        default=str,
+    ).decode()
 
 
 def set_status(

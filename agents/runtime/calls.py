@@ -132,6 +132,35 @@ def ask_ahead(*, run: Run, action: CallTool, contract: ToolContract, now: dateti
     return _ask(run, action, contract, level, now)
 
 
+def answer_unwritten(
+    *, run: Run, action: CallTool, contract: ToolContract, level: EffectiveLevel
+) -> CallOutcome | None:
+    """Answer a call of a golden run that has made none so far, where that takes no database.
+
+    Returns what `decide_call` would; None where that has to decide: the call changes the run's own
+    copy of the shop or reads from it, or may taint the run.
+
+    Args:
+        run: Of a test that lets no real tool be asked.
+        action: What the model asked for, for the first time.
+        contract: Of its tool.
+        level: That holds for it.
+    """
+    name, arguments = action.name, action.arguments or {}
+    if level.level is Level.OFF or name not in config_from_json(run.version.config).tools:
+        return settled(_refused(name, level))
+    if problem := _argument_problem(action, contract):
+        return settled(failed(problem, is_invalid_call=True))
+    if not contract.is_inside:
+        answer = _answer_offline(run, contract, arguments)
+        return settled(answer) if answer else None
+    if not contract.is_read or _is_limited(contract) or contract.policy.is_untrusted:
+        return None
+    answer = answer_recorded(run, name, arguments) or answer_by_rule(run, name, arguments)
+    attributes = {"level": str(Level.AUTONOMOUS), "bound_by": level.why}
+    return _made(answer, arguments, attributes) if answer else None
+
+
 def effect_key(run: Run, action: CallTool) -> str:
     """Return the call's idempotency key: the same at every attempt of the same step."""
     return f"{run.pk}:{action.index}"
@@ -210,14 +239,24 @@ class _Begun:
             arguments=arguments,
             effect_key=effect_key(self.run, action),
         )
-        status = Step.Status.FAILED if result.is_failed else Step.Status.DONE
-        return CallOutcome(
-            status,
-            result.response,
-            {**result.attributes, **attributes},
-            made_with=arguments,
-            is_undoable=is_undoable and not result.is_failed,
-        )
+        return _made(result, arguments, attributes, is_undoable=is_undoable)
+
+
+def _made(
+    result: CallResult,
+    arguments: dict[str, Any],
+    attributes: dict[str, Any],
+    *,
+    is_undoable: bool = False,
+) -> CallOutcome:
+    status = Step.Status.FAILED if result.is_failed else Step.Status.DONE
+    return CallOutcome(
+        status,
+        result.response,
+        {**result.attributes, **attributes},
+        made_with=arguments,
+        is_undoable=is_undoable and not result.is_failed,
+    )
 
 
 def _after_decision(

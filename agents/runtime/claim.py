@@ -53,10 +53,15 @@ _suspects: set[uuid.UUID] = set()
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write a run, until its token moves on."""
+    """The right to write a run, until its token moves on.
+
+    Attributes:
+        is_first_of_golden: Whether this is the first claim of a golden run: it has done nothing.
+    """
 
     run_id: uuid.UUID
     token: int
+    is_first_of_golden: bool = False
 
 
 def claim_due_run(run_id: uuid.UUID | None = None) -> Claim | None:
@@ -85,12 +90,12 @@ def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim
                 WHERE status = 'queued' AND next_at <= clock_timestamp() {only} {trusted}
                 ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED
             ))
-            RETURNING id, claim_token, num_lost_in_row
+            RETURNING id, claim_token, num_lost_in_row, kind
             """,
             [WORKER_ID, LEASE_SECONDS, *parameters, limit],
         )
         rows = cursor.fetchall()
-        suspects = [run for run, _, num_lost in rows if num_lost >= SUSPECT_AFTER]
+        suspects = [run for run, _, num_lost, _ in rows if num_lost >= SUSPECT_AFTER]
         left = set(suspects[max(room, 0) :])
         if left:
             cursor.execute(
@@ -98,7 +103,11 @@ def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim
                 " claimed_by = '', lease_until = NULL WHERE id = ANY(%s)",
                 [[*left]],
             )
-    claims = [Claim(run, token) for run, token, _ in rows if run not in left]
+    claims = [
+        Claim(run, token, is_first_of_golden=token == 1 and kind == Run.Kind.GOLDEN)
+        for run, token, _, kind in rows
+        if run not in left
+    ]
     _held.update((claim.run_id, claim.token) for claim in claims)
     _suspects.update(set(suspects) - left)
     return claims
@@ -137,6 +146,18 @@ def fenced(claim: Claim, *, starts_effect: bool = False, known: Run | None = Non
         if run is None:
             raise _lost(claim)
         yield run
+
+
+def read_claimed(claim: Claim) -> Run:
+    """Return the run as it is now, as `fenced` does, without holding it. One query.
+
+    Raises:
+        ClaimLostError: The token has moved on, or the run is not running any more.
+    """
+    run = _locked(claim)
+    if run is None:
+        raise _lost(claim)
+    return run
 
 
 def lend_connection() -> None:

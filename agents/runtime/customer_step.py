@@ -1,14 +1,17 @@
-"""The step of a golden run in which a model plays the customer: asked once, and remembered.
+"""The customer's step: a turn that is known, or what a model says that plays the customer.
 
 What it says is in the journal before the agent hears it; a run that is resumed never asks again.
-It costs the desk, not the agent: tokens and money stand on the span's attributes alone.
+What it costs counts into the day's budget of the agent that is tested, but is no part of what its
+run cost: tokens and money stand on the span's attributes alone.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
-from agents.errors import ModelError, ModelUnavailableError, Usage
+from agents.errors import ModelError, ModelRefusedError, ModelUnavailableError, Usage
 from agents.golden.customer import customer_messages, words_of
 from agents.llm.client import Completion, complete
 from agents.llm.routing import endpoint_for
@@ -16,15 +19,28 @@ from agents.models import Run, Step
 from agents.runtime.claim import Claim, fenced, lend_connection
 from agents.runtime.early import ends_lost, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
-from agents.runtime.entry import write_entry
-from agents.runtime.journal import AskCustomer
+from agents.runtime.entry import WriteEntry, write_entry
+from agents.runtime.journal import AskCustomer, TellCustomer
 from agents.runtime.record import new_step, span_of
+from agents.runtime.spending import Used, count, used_by
 from traces.clean import clean_text
 from traces.pricing import price_table
 
 TIMEOUT_SECONDS = 120.0
 MAX_ATTEMPTS = 4
 _BACKOFF_SECONDS = 2.0
+
+
+def tell_customer(
+    run: Run, claim: Claim, action: TellCustomer, *, write: WriteEntry = write_entry
+) -> Step:
+    """Write what the customer says next, which is known; return its step."""
+    step = new_step(run, claim.token, action.index, Step.Kind.CUSTOMER, "customer")
+    step.status, step.response = Step.Status.DONE, {"content": action.content}
+    step.finished_at = run.read_at
+    note_progress(run)
+    write(run=run, step=step, span=span_of(step))
+    return step
 
 
 def begin_customer(
@@ -64,6 +80,7 @@ def _ask(
     run: Run, claim: Claim, step: Step, action: AskCustomer, asked: list[dict[str, Any]]
 ) -> bool:
     lend_connection()
+    began = time.monotonic()
     try:
         completion = complete(
             endpoint=endpoint_for(model=action.model, agent_base_url=run.agent.model_base_url),
@@ -74,25 +91,36 @@ def _ask(
             timeout_seconds=TIMEOUT_SECONDS,
         )
     except ModelError as error:
+        milliseconds = _since(began)
         with fenced(claim) as run:
-            return _after_failure(run, action, error)
+            return _after_failure(run, action, error, milliseconds)
+    milliseconds = _since(began)
     with fenced(claim) as run:
-        _store(run, step, completion)
+        _store(run, step, completion, milliseconds)
     return True
 
 
-def _after_failure(run: Run, action: AskCustomer, error: ModelError) -> bool:
+def _after_failure(run: Run, action: AskCustomer, error: ModelError, milliseconds: int) -> bool:
     attempts = run.num_retries + 1
+    used: Used
+    if isinstance(error, ModelRefusedError) and error.usage:
+        used = used_by(error.usage, _cost(run, error.usage), milliseconds)
+    else:
+        used = {"milliseconds": milliseconds}
     if isinstance(error, ModelUnavailableError) and attempts < MAX_ATTEMPTS:
         wait = error.retry_after or _BACKOFF_SECONDS**attempts
         retry_later(run, timedelta(seconds=wait))
+        count(run, **used)
         return False
     text = f"The model {action.model!r} that plays the customer failed: {error}"
     end_run(run, Run.Status.FAILED, failure=Run.Failure.MODEL, error=clean_text(text)[:2000])
+    count(run, **used)
     return False
 
 
-def _store(run: Run, step: Step, completion: Completion) -> None:
+def _store(run: Run, step: Step, completion: Completion, milliseconds: int) -> None:
+    usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
+    cost = _cost(run, usage)
     words = words_of(completion.content)
     step.run = run
     step.status, step.finished_at = Step.Status.DONE, run.read_at
@@ -101,18 +129,27 @@ def _store(run: Run, step: Step, completion: Completion) -> None:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
     note_progress(run)
     write_entry(
-        run=run, step=step, span=span_of(step, attributes=_about(run, completion)),
-    )  # fmt: skip
+        run=run,
+        step=step,
+        span=span_of(step, attributes=_about(usage, cost)),
+        used=used_by(usage, cost, milliseconds),
+    )
 
 
-def _about(run: Run, completion: Completion) -> dict[str, Any]:
-    usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
-    cost = price_table(run.project_id).cost(
+def _cost(run: Run, usage: Usage) -> Decimal | None:
+    return price_table(run.project_id).cost(
         model=usage.model,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         at=run.read_at.date(),
     )
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _about(usage: Usage, cost: Decimal | None) -> dict[str, Any]:
     return {
         "played_by": "model",
         "customer_model": usage.model,

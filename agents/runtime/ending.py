@@ -4,17 +4,23 @@ Each is called with the run's row locked: inside `fenced`, or where no worker ho
 """
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
 from agents.models import Run, Step, ToolApproval
 from agents.runtime.claim import clear_suspicion
+from agents.runtime.journal import is_handed_over
 from agents.runtime.record import root_span_id
 from agents.runtime.unknown import ask_what_happened, may_have_happened
 from agents.tools.autonomy import database_now
+from agents.tools.registry import contracts_named
 from traces.models import Session, Span
-from traces.recorder import set_status
+from traces.prepared import prepared_cursor
+from traces.recorder import END_SESSION, set_status
+from traces.records import from_ns
 from traces.redaction import masker_for
 
 _SESSION_STATUS = {
@@ -27,6 +33,14 @@ _NOT_MADE = (
     ToolApproval.Status.WAITING,
     ToolApproval.Status.APPROVED,
     ToolApproval.Status.EDITED,
+)
+_COMPLETE = (
+    f"WITH {END_SESSION}"
+    + """
+UPDATE agents_run SET status = 'completed', error = '', failure = '', claimed_by = '',
+    finished_at = clock_timestamp(), lease_until = NULL, next_at = NULL, parked_for = ''
+WHERE id = %(run)s
+"""
 )
 
 
@@ -64,6 +78,39 @@ def end_run(
         reason=error,
         end_ns=time.time_ns(),
     )
+
+
+def complete_run(run: Run, steps: Sequence[Step]) -> None:
+    """End a run that has nothing left to do; one that handed over says so."""
+    end_run(run, Run.Status.COMPLETED, session_status=_completed_as(run, steps))
+
+
+def complete_played(run: Run, steps: Sequence[Step]) -> None:
+    """End a run as `complete_run` does, of which nothing is open and nobody was asked anything.
+
+    Its session's totals follow a moment later, where they are due. One statement, and a query
+    where it called imported tools.
+    """
+    end_ns = time.time_ns()
+    values: dict[str, Any] = {
+        "run": run.pk,
+        "session": run.session_id,
+        "root": root_span_id(run.pk),
+        "first_ns": run.session.first_ns,
+        "end_ns": end_ns,
+        "end": from_ns(end_ns),
+        "session_status": _completed_as(run, steps),
+    }
+    with prepared_cursor() as cursor:
+        cursor.execute(_COMPLETE, values)
+
+
+def _completed_as(run: Run, steps: Sequence[Step]) -> Session.Status:
+    names = {step.name for step in steps if step.kind == Step.Kind.TOOL}
+    called = contracts_named(names, run.project_id) if names else {}
+    handover = {name for name, contract in called.items() if contract.is_handover}
+    is_over = is_handed_over(run, steps, handover)
+    return Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
 
 
 def park_run(run: Run, why: Run.Parked = Run.Parked.APPROVAL, reason: str = "") -> None:

@@ -10,25 +10,22 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 
 from agents.config import config_from_json
 from agents.errors import ClaimLostError
-from agents.models import Run, Step
+from agents.models import Run
 from agents.runtime.claim import Claim, claim_due_run, fenced, let_go
-from agents.runtime.customer_step import begin_customer
-from agents.runtime.ending import end_run, note_progress, queue_later
-from agents.runtime.entry import read_entries, write_entry
+from agents.runtime.customer_step import begin_customer, tell_customer
+from agents.runtime.ending import complete_run, end_run, queue_later
+from agents.runtime.entry import read_entries
+from agents.runtime.hermetic import play
 from agents.runtime.journal import (
     AskCustomer,
     CallModel,
     CallTool,
     TellCustomer,
-    is_handed_over,
     next_action,
 )
 from agents.runtime.model_step import begin_model_call
-from agents.runtime.record import new_step, span_of
 from agents.runtime.tool_step import begin_tool_call
 from agents.runtime.under_way import is_ending
-from agents.tools.registry import contracts
-from traces.models import Session
 
 _logger = logging.getLogger(__name__)
 
@@ -45,15 +42,18 @@ def advance(run_id: uuid.UUID | None = None) -> bool:
 def advance_claimed(claim: Claim) -> None:
     """Advance a claimed run until it ends or parks, or this worker ends: then others go on.
 
-    A lost claim ends the loop without a trace. A database that is away interrupts the run: what
+    The first time that a golden run is claimed, it is played in memory as far as that goes. A lost
+    claim ends the loop without a trace. A database that is away interrupts the run: what
     was begun is rolled back, and the run goes on from its journal when its lease has ended. Any
     other error is stored as the run's failure and raised.
     """
     try:
-        while advance_step(claim):
+        is_open = play(claim) if claim.is_first_of_golden else advance_step(claim)
+        while is_open:
             if is_ending():
                 _leave_to_others(claim)
                 break
+            is_open = advance_step(claim)
     except ClaimLostError as error:
         _logger.info("%s", error)
     except (InterfaceError, OperationalError) as error:
@@ -99,28 +99,16 @@ def _begin(run: Run, claim: Claim) -> bool | Callable[[], bool]:
         return _tell_customer(run, claim, action)
     if isinstance(action, AskCustomer):
         return begin_customer(run, claim, action, steps) or False
-    return _finish(run, steps)
+    complete_run(run, steps)
+    return False
 
 
 def _tell_customer(run: Run, claim: Claim, action: TellCustomer) -> bool:
     if run.cancel_requested_at:
         end_run(run, Run.Status.CANCELLED, error=run.error)
         return False
-    step = new_step(run, claim.token, action.index, Step.Kind.CUSTOMER, "customer")
-    step.status, step.response = Step.Status.DONE, {"content": action.content}
-    step.finished_at = run.read_at
-    note_progress(run)
-    write_entry(run=run, step=step, span=span_of(step))
+    tell_customer(run, claim, action)
     return True
-
-
-def _finish(run: Run, steps: list[Step]) -> bool:
-    tools = contracts(run.project_id)
-    handover = {contract.name for contract in tools if contract.is_handover}
-    is_over = is_handed_over(run, steps, handover)
-    status = Session.Status.HANDED_OVER if is_over else Session.Status.COMPLETED
-    end_run(run, Run.Status.COMPLETED, session_status=status)
-    return False
 
 
 def _leave_to_others(claim: Claim) -> None:

@@ -5,7 +5,7 @@ Every attempt is a span of its own; what follows one that failed, `model_attempt
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from agents.runtime.budgets import count
 from agents.runtime.claim import Claim, fenced, lend_connection
 from agents.runtime.early import ends_early, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
-from agents.runtime.entry import write_entry
+from agents.runtime.entry import WriteEntry, write_entry
 from agents.runtime.journal import CallModel, messages_of
 from agents.runtime.model_attempts import (
     FailedAttempt,
@@ -31,7 +31,7 @@ from agents.runtime.model_attempts import (
 )
 from agents.runtime.record import new_step, span_of
 from agents.runtime.spending import Used
-from agents.tools.autonomy import levels_for_run
+from agents.tools.autonomy import EffectiveLevel, levels_for_run
 from agents.tools.contract import ToolContract
 from traces.clean import clean_json, clean_text
 from traces.models import Span
@@ -55,7 +55,7 @@ def begin_model_call(
     if ends_early(run, steps, config, action) or is_stopped(run, None):
         return None
     tools = offered_tools(run, config)
-    step = _begin(run, claim, action, config, tools)
+    step = write_start(run, claim, action, config, tools)
     return lambda: _ask(run, claim, step, steps, config, tools)
 
 
@@ -70,27 +70,45 @@ def _ask(
     lend_connection()
     began = time.monotonic()
     try:
-        completion = complete(
-            endpoint=endpoint_for(model=step.name, agent_base_url=run.agent.model_base_url),
-            model=step.name,
-            messages=messages_of(config.system_prompt, run.input, steps),
-            tools=[contract.to_openai() for contract in tools],
-            parameters=config.parameters,
-            timeout_seconds=config.limits.model_timeout_seconds,
-        )
+        completion = ask_model(run, step, steps, config, tools)
     except ModelError as error:
-        milliseconds = _since(began)
+        milliseconds = since(began)
         with fenced(claim, known=run):
-            return _store_failure(run, step, config, error, milliseconds)
-    milliseconds = _since(began)
+            return store_failure(run, step, config, error, milliseconds)
+    milliseconds = since(began)
     with fenced(claim, known=run):
-        _store_completion(run, step, config, completion, milliseconds)
+        store_completion(run, step, config, completion, milliseconds)
     return True
 
 
-def _begin(
-    run: Run, claim: Claim, action: CallModel, config: VersionConfig, tools: list[ToolContract]
+def ask_model(
+    run: Run, step: Step, steps: list[Step], config: VersionConfig, tools: list[ToolContract]
+) -> Completion:
+    """Ask the model of a step that has begun, once.
+
+    Raises:
+        ModelError: It gave no answer that can be used.
+    """
+    return complete(
+        endpoint=endpoint_for(model=step.name, agent_base_url=run.agent.model_base_url),
+        model=step.name,
+        messages=messages_of(config.system_prompt, run.input, steps),
+        tools=[contract.to_openai() for contract in tools],
+        parameters=config.parameters,
+        timeout_seconds=config.limits.model_timeout_seconds,
+    )
+
+
+def write_start(
+    run: Run,
+    claim: Claim,
+    action: CallModel,
+    config: VersionConfig,
+    tools: list[ToolContract],
+    *,
+    write: WriteEntry = write_entry,
 ) -> Step:
+    """Write that a model call begins, and return its step."""
     step = action.step or new_step(run, claim.token, action.index, Step.Kind.MODEL, config.model)
     failed = step.request.get("attempts", [])
     step.request = {
@@ -104,13 +122,20 @@ def _begin(
     step.claim_token, step.num_attempts = claim.token, len(failed) + 1
     # Not when it is queued: a thousand queued runs would use up a day of which none has begun.
     used: Used = {"runs": 1} if action.index == 0 and action.step is None else {}
-    write_entry(run=run, step=step, span=span_of(step, attributes=_about(step, config)), used=used)
+    write(run=run, step=step, span=span_of(step, attributes=_about(step, config)), used=used)
     return step
 
 
-def _store_completion(
-    run: Run, step: Step, config: VersionConfig, completion: Completion, milliseconds: int
+def store_completion(
+    run: Run,
+    step: Step,
+    config: VersionConfig,
+    completion: Completion,
+    milliseconds: int,
+    *,
+    write: WriteEntry = write_entry,
 ) -> None:
+    """Write what a model answered after so many milliseconds; `run.read_at` is now."""
     usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
     step.response = clean_json(_response_json(completion))
     step.status, step.finished_at = Step.Status.DONE, run.read_at
@@ -119,7 +144,7 @@ def _store_completion(
     if run.num_retries:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
     note_progress(run)
-    write_entry(
+    write(
         run=run,
         step=step,
         span=span_of(step, attributes=_about(step, config)),
@@ -129,7 +154,7 @@ def _store_completion(
     )
 
 
-def _store_failure(
+def store_failure(
     run: Run, step: Step, config: VersionConfig, error: ModelError, milliseconds: int
 ) -> bool:
     """Store an attempt that failed; True if the next one is made at once."""
@@ -221,7 +246,8 @@ def _cost(run: Run, usage: Usage, at: datetime) -> Decimal | None:
     )
 
 
-def _since(began: float) -> int:
+def since(began: float) -> int:
+    """Return the milliseconds since a moment of `time.monotonic`."""
     return round((time.monotonic() - began) * 1000)
 
 
@@ -254,5 +280,9 @@ def offered_tools(run: Run, config: VersionConfig) -> list[ToolContract]:
 
     A stopped tool is offered all the same: the run waits before its call, and is told of no change.
     """
-    levels = levels_for_run(run=run, tools=config.tools, now=run.read_at)
+    return offered(levels_for_run(run=run, tools=config.tools, now=run.read_at))
+
+
+def offered(levels: Iterable[tuple[ToolContract, EffectiveLevel]]) -> list[ToolContract]:
+    """Return the tools that the model is offered at these levels."""
     return [contract for contract, level in levels if level.is_offered and not contract.withdrawn]

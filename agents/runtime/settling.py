@@ -7,7 +7,7 @@ from typing import Any
 from agents.models import Level, Run, Step, ToolApproval
 from agents.runtime.calls import CallOutcome
 from agents.runtime.ending import note_progress
-from agents.runtime.entry import write_entry
+from agents.runtime.entry import WriteEntry, write_entry
 from agents.runtime.record import span_of
 from agents.runtime.spending import Used
 from agents.tools.autonomy import database_now, level_for_effect
@@ -24,6 +24,7 @@ def settle_step(
     contract: ToolContract | None,
     began_ns: int,
     now: datetime | None = None,
+    write: WriteEntry = write_entry,
 ) -> None:
     """Write the end of a call: its step and span, taint, undo, and what it counts as.
 
@@ -49,7 +50,7 @@ def settle_step(
     span = span_of(step, attributes=attributes, waited_ns=waited_ns)
     note_progress(run)
     used = Used(steps=1, tool_calls=1, milliseconds=attempt_ns // 1_000_000)
-    write_entry(run=run, step=step, span=span, used=used)
+    write(run=run, step=step, span=span, used=used)
 
 
 def _was_answered(step: Step, outcome: CallOutcome) -> bool:

@@ -6,10 +6,11 @@ A cost that nobody knows (a model without a price) is not zero: sums of it say â
 import random
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from django.db import connection
 
+from agents.errors import Usage
 from agents.models import Budget, Run
 from traces.prepared import prepared_cursor
 
@@ -102,14 +103,46 @@ def count(run: Run, **used: Unpack[Used]) -> None:
         cursor.execute(f"WITH {COUNT} SELECT", count_values(run, used))
 
 
+def count_for(agent_id: int, **used: Unpack[Used]) -> None:
+    """Add to what an agent used today (UTC) outside its runs, as what its judges used. One query.
+
+    In a transaction, after other locks; it waits for nobody.
+    """
+    values = {**_values(agent_id, used), "is_counted": bool(used)}
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {COUNT} SELECT", values)
+
+
+def used_by(usage: Usage, cost: Decimal | None, milliseconds: int) -> Used:
+    """Return what a model call used, whose cost may be unknown."""
+    return {
+        "cost_usd": cost or 0,
+        "tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),
+        "milliseconds": milliseconds,
+        "unpriced": int(cost is None),
+    }
+
+
 def count_values(run: Run, used: Used) -> dict[str, Any]:
     """Return the values of `COUNT`, which does nothing where nothing is counted."""
+    is_counted = run.kind in COUNTED_KINDS and bool(used)
+    return {**_values(run.agent_id, used), "is_counted": is_counted}
+
+
+def _values(agent_id: int, used: Used) -> dict[str, Any]:
     return {
-        "is_counted": run.kind in COUNTED_KINDS and bool(used),
-        "agent": run.agent_id,
+        "agent": agent_id,
         "shard": random.randrange(_SHARDS),  # noqa: S311
         **{name: used.get(name.removeprefix("num_"), 0) for name in _AMOUNTS},
     }
+
+
+def added(first: Used, second: Used) -> Used:
+    """Return the sum of what was used at two times."""
+    both: dict[str, Any] = {**first}
+    for name, amount in second.items():
+        both[name] = both.get(name, 0) + amount
+    return cast(Used, both)
 
 
 def uses_today(*, project_id: int | None = None, agent_id: int | None = None) -> list[Use]:

@@ -28,7 +28,7 @@ from agents.runtime.calls import (
 from agents.runtime.claim import Claim
 from agents.runtime.early import ends_early, is_stopped
 from agents.runtime.ending import park_run, queue_later
-from agents.runtime.entry import write_entry
+from agents.runtime.entry import WriteEntry, write_entry
 from agents.runtime.journal import CallTool
 from agents.runtime.lost_call import LookUp, may_not_be_repeated, recover
 from agents.runtime.outside_step import carry_out, find_out
@@ -108,21 +108,50 @@ def _write(
         _put_off(run, step, begun)
         return False
     if begun.status is not Step.Status.WAITING:
-        if begun.made_with is not None and contract is not None:
-            step.effect_key, step.tool_version = effect_key(run, action), contract.version
-        settle_step(
-            run=run,
-            step=step,
-            outcome=begun,
-            contract=contract,
-            began_ns=began_ns,
-            now=run.read_at,
-        )
+        _settle(run, action, step, contract, begun, began_ns)
         return True
     _write_waiting(run, step, begun)
     _ask_about_later(run, claim, action)
     park_run(run, Run.Parked.APPROVAL)
     return False
+
+
+def write_answer(
+    run: Run,
+    claim: Claim,
+    action: CallTool,
+    contract: ToolContract | None,
+    outcome: CallOutcome,
+    *,
+    write: WriteEntry,
+) -> Step:
+    """Write a call that was answered just now without being begun, and return its step."""
+    step = new_step(run, claim.token, action.index, Step.Kind.TOOL, action.name)
+    _describe(step, action, claim)
+    _settle(run, action, step, contract, outcome, step.start_ns, write)
+    return step
+
+
+def _settle(
+    run: Run,
+    action: CallTool,
+    step: Step,
+    contract: ToolContract | None,
+    outcome: CallOutcome,
+    began_ns: int,
+    write: WriteEntry = write_entry,
+) -> None:
+    if outcome.made_with is not None and contract is not None:
+        step.effect_key, step.tool_version = effect_key(run, action), contract.version
+    settle_step(
+        run=run,
+        step=step,
+        outcome=outcome,
+        contract=contract,
+        began_ns=began_ns,
+        now=run.read_at,
+        write=write,
+    )
 
 
 def _write_start(run: Run, claim: Claim, action: CallTool, step: Step, attempt: Attempt) -> None:
