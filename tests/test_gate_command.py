@@ -1,10 +1,13 @@
 """`manage.py gate`: 0 passed, 1 failed, 2 inconclusive, 3 could not run, and what it prints."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,7 +18,8 @@ from agents.gate.report import junit_of, text_of
 from agents.models import Gate, Run, WorkerHeartbeat
 from agents.tools.autonomy import database_now
 from reviewdesk.management.commands.gate import Command
-from tests.gate import answer, begin_gate, decided, many, one_test
+from tests.factories import make_user
+from tests.gate import answer, begin_gate, decided, make_sound_test, many, one_test
 from tests.shop import make_shop_agent, make_shop_version
 
 ENDS = [("p", "f", 0, "passed"), ("f", "p", 1, "failed")]
@@ -227,13 +231,52 @@ def test_gate_that_runs_here_is_waited_for(now, before, code, outcome, capsys) -
 
 @pytest.mark.django_db
 def test_gate_that_takes_too_long_is_cancelled_with_its_runs() -> None:
-    _, gate = begin_gate()
+    agent, _ = make_shop_agent()
+    make_shop_version(agent)
+    make_sound_test(agent, 1)
     make_worker()
-    with pytest.raises(CommandError, match="not decided within 0 minutes"):
+    with pytest.raises(CommandError, match=r"was cancelled\. It was not decided within 0 minutes"):
         call_command("gate", "--agent=shop", "--candidate=2", "--timeout=0")
-    gate.refresh_from_db()
-    assert gate.status == Gate.Status.CANCELLED
+    assert Gate.objects.get().status == Gate.Status.CANCELLED
     assert not Run.objects.filter(status__in=Run.OPEN).exists()
+
+
+class Interrupts(io.StringIO):
+    """An error stream that presses Ctrl-C a moment after it was told that a gate is running."""
+
+    def write(self, text: str) -> int:
+        """Take the text; interrupt while the command waits."""
+        if "running" in text:
+            Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+        return super().write(text)
+
+
+@pytest.mark.django_db
+def test_interrupted_gate_is_cancelled_where_the_command_began_it() -> None:
+    agent, _ = make_shop_agent()
+    make_shop_version(agent)
+    make_sound_test(agent, 1)
+    make_worker()
+    with pytest.raises(CommandError, match=r"was cancelled\. Cancelled from the shell"):
+        call_command("gate", "--agent=shop", "--candidate=2", stderr=Interrupts())
+    assert Gate.objects.get().status == Gate.Status.CANCELLED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"timeout": 0}, "not decided within 0 minutes"), ({"stderr": Interrupts()}, "was stopped")],
+)
+def test_gate_that_somebody_else_began_goes_on(options: dict[str, Any], said: str) -> None:
+    agent, gate = begin_gate(by=make_user(name="Lea Lead"))
+    make_worker()
+    with pytest.raises(CommandError, match=f"{said}.* goes on, for Lea Lead began it") as found:
+        call_command("gate", "--agent=shop", "--candidate=2", **options)
+    assert f"/p/{agent.project.slug}/golden/gates/{gate.pk}/" in str(found.value)
+    assert found.value.returncode == 3
+    gate.refresh_from_db()
+    assert gate.status == gate.candidate_run.status == Gate.Status.RUNNING
+    assert Run.objects.filter(status__in=Run.OPEN).exists()
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from random import SystemRandom
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import InterfaceError, OperationalError, transaction
@@ -35,7 +35,23 @@ _LONGEST_SENTENCE = 1000
 _logger = logging.getLogger(__name__)
 
 
-def start_gate(
+class Asked(TypedDict):
+    """What a gate is asked for with; see `find_or_start_gate`."""
+
+    candidate: Version
+    by: AbstractBaseUser | None
+    baseline: NotRequired[Version | None]
+    tests: NotRequired[Sequence[GoldenTest] | None]
+    suites: NotRequired[Collection[str]]
+    seed: NotRequired[int | None]
+
+
+def start_gate(**asked: Unpack[Asked]) -> Gate:
+    """Begin a gate, or return the one that answers the same already; see `find_or_start_gate`."""
+    return find_or_start_gate(**asked)[0]
+
+
+def find_or_start_gate(
     *,
     candidate: Version,
     baseline: Version | None = None,
@@ -43,10 +59,13 @@ def start_gate(
     suites: Collection[str] = (),
     seed: int | None = None,
     by: AbstractBaseUser | None,
-) -> Gate:
+) -> tuple[Gate, bool]:
     """Begin a gate: plan both eval runs and queue their runs, by the thresholds that hold now.
 
     The same two versions asked for again, on the same tests, while their gate runs give that gate.
+
+    Returns:
+        The gate, and whether it was begun here: whoever only found it has no business ending it.
 
     Args:
         candidate: The version on trial.
@@ -71,7 +90,7 @@ def start_gate(
         chosen = chosen_tests(agent, tests=tests, suites=suites)
         if known := same.select_related("candidate_run").first():
             _check_same(known, policy, chosen)
-            return known
+            return known, False
         looks = looks_within(config, chosen)
         seed = SystemRandom().randrange(2**31) if seed is None else seed
         candidate_run, baseline_run = start_pair(
@@ -84,7 +103,7 @@ def start_gate(
             by=by,
         )
         note_parts(eval_run=candidate_run, tests=chosen)
-        return Gate.objects.create(
+        gate = Gate.objects.create(
             agent=agent,
             candidate=candidate,
             baseline=against,
@@ -95,6 +114,7 @@ def start_gate(
             seed=seed,
             requested_by_id=by.pk if by else None,
         )
+        return gate, True
 
 
 def looks_within(config: GateConfig, tests: Sequence[GoldenTest]) -> tuple[int, ...]:

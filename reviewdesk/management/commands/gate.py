@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import django.db
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
 
 from agents.errors import AgentsError, GateError
 from agents.gate.config import GateConfig
@@ -23,7 +25,7 @@ from agents.gate.decision import Decision
 from agents.gate.policy import config_for
 from agents.gate.report import failure_junit, junit_of, text_of
 from agents.gate.results import evidence_from, read_results
-from agents.gate.run import cancel_gate, settle_gates, start_gate
+from agents.gate.run import cancel_gate, find_or_start_gate, settle_gates
 from agents.golden.runner import settle_finished
 from agents.models import Agent, Gate, Version
 from agents.runtime.claim import num_live_workers
@@ -53,7 +55,11 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, help="Of the order of runs; drawn if left out.")
         parser.add_argument("--as", dest="email", default="", help="E-mail of who asks.")
         parser.add_argument(
-            "--timeout", type=float, default=60, metavar="MINUTES", help="Then it is cancelled."
+            "--timeout",
+            type=float,
+            default=60,
+            metavar="MINUTES",
+            help="Then it is cancelled, if this command began it.",
         )
         parser.add_argument(
             "--baseline-results",
@@ -106,15 +112,15 @@ class Command(BaseCommand):
                     "neither --agent nor --candidate."
                 )
             return _decide_files(*files, project=options["project"], seed=options["seed"]), {}
-        gate = self._start(options)
-        self._wait(gate, minutes=options["timeout"])
+        gate, is_own = self._start(options)
+        self._wait(gate, is_own=is_own, minutes=options["timeout"])
         if gate.result is None or gate.status not in {*CODES, Gate.Status.VOID}:
             raise GateError(f"Gate {gate.pk} is {gate.get_status_display()}. {gate.sentence}")
         if gate.status == Gate.Status.VOID and gate.sentence != gate.result["sentence"][:1000]:
             raise GateError(f"Gate {gate.pk} is void. {gate.sentence}")
         return Decision.from_json(gate.result), {"gate": gate.pk}
 
-    def _start(self, options: dict[str, Any]) -> Gate:
+    def _start(self, options: dict[str, Any]) -> tuple[Gate, bool]:
         if not options["agent"] or not options["candidate"]:
             raise GateError("Name the agent and its candidate: --agent shop --candidate 15.")
         agent = _agent(options["agent"], options["project"])
@@ -124,7 +130,7 @@ class Command(BaseCommand):
                 "`manage.py worker`."
             )
         baseline = options["baseline"]
-        return start_gate(
+        return find_or_start_gate(
             candidate=_version(agent, options["candidate"]),
             baseline=_version(agent, baseline) if baseline else None,
             suites=options["suite"],
@@ -132,10 +138,11 @@ class Command(BaseCommand):
             by=_person(options["email"]),
         )
 
-    def _wait(self, gate: Gate, *, minutes: float) -> None:
-        """Wait until the gate is decided; whoever does not wait any longer leaves no half of it."""
+    def _wait(self, gate: Gate, *, is_own: bool, minutes: float) -> None:
+        """Wait until the gate is decided; who waits no longer ends it only if they began it."""
         until = time.monotonic() + minutes * 60
-        self.stderr.write(f"Gate {gate.pk}: {gate.candidate} against {gate.baseline} is running.")
+        word = "is running." if is_own else "is running already; waiting for it."
+        self.stderr.write(f"Gate {gate.pk}: {gate.candidate} against {gate.baseline} {word}")
         try:
             while gate.status == Gate.Status.RUNNING and time.monotonic() < until:
                 time.sleep(_EVERY_SECONDS)
@@ -145,12 +152,10 @@ class Command(BaseCommand):
         except Gate.DoesNotExist as error:
             raise GateError(f"Gate {gate.pk} was deleted with its agent.") from error
         except KeyboardInterrupt as error:
-            cancel_gate(gate=gate, by=None, because="Cancelled from the shell.")
-            raise GateError(f"Gate {gate.pk} was cancelled.") from error
+            _leave(gate, is_own=is_own, because="Cancelled from the shell.", error=error)
         if gate.status == Gate.Status.RUNNING:
             because = f"It was not decided within {minutes:g} minutes."
-            cancel_gate(gate=gate, by=None, because=because)
-            raise GateError(f"Gate {gate.pk} was cancelled. {because}")
+            _leave(gate, is_own=is_own, because=because)
 
     def _refuse(self, message: str, form: str) -> NoReturn:
         if form == "json":
@@ -159,6 +164,25 @@ class Command(BaseCommand):
         elif form == "junit":
             self.stdout.write(failure_junit(message, name="gate"))
         raise CommandError(message, returncode=NOT_RUN)
+
+
+def _leave(
+    gate: Gate, *, is_own: bool, because: str, error: BaseException | None = None
+) -> NoReturn:
+    """Stop waiting: cancel a gate that was begun here, and leave another's to go on.
+
+    Raises:
+        GateError: Always; it says which.
+    """
+    if is_own:
+        cancel_gate(gate=gate, by=None, because=because)
+        raise GateError(f"Gate {gate.pk} was cancelled. {because}") from error
+    path = reverse("golden:gate", args=[gate.agent.project.slug, gate.pk])
+    because = because if error is None else "This command was stopped."
+    raise GateError(
+        f"{because} Gate {gate.pk} goes on, for {gate.requested_by or 'somebody else'} began it: "
+        f"{settings.DESK_URL}{path}"
+    ) from error
 
 
 def _decide_files(before: Path, now: Path, *, project: str, seed: int | None) -> Decision:
