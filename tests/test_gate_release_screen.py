@@ -79,6 +79,25 @@ def test_failed_gate_offers_no_request() -> None:
     assert "a release needs a gate that passed" in text
 
 
+@pytest.mark.parametrize("has_gate", [True, False])
+def test_eval_run_that_a_request_would_refuse_is_not_offered(has_gate: bool) -> None:
+    gate = ended("p", "f")
+    assert gate.candidate_run.status == "passed"
+    if has_gate:
+        Gate.objects.update(status=Gate.Status.FAILED, sentence="Failed: it costs twice as much.")
+    else:
+        Gate.objects.all().delete()
+        leak = [{"gate": "leak", "found": "step 2 tells a credential", "span_id": ""}]
+        gate.candidate_run.results.update(hard=leak)
+    client = client_as(Role.ENGINEER, gate.agent.project)
+    text = client.get(version_url(gate)).content.decode()
+    assert 'name="eval_run"' not in text
+    assert "but its release cannot be requested" in text
+    assert ("which is failed: without the gate" if has_gate else "tells a credential") in text
+    data = {"eval_run": gate.candidate_run_id, "reason": "Why not."}
+    assert client.post(version_url(gate, "request"), data).status_code == 409
+
+
 def test_gate_is_void_once_a_test_was_edited() -> None:
     gate = ended("p", "f")
     release = request(gate)

@@ -62,6 +62,17 @@ def checked_evidence(
     return eval_run.evidence_hash, ""
 
 
+def why_refused(
+    *, agent: Agent, version: Version, eval_run: EvalRun | None, gate: Gate | None = None
+) -> str:
+    """Return why a release is not requested on this evidence, in words; empty where it can be."""
+    try:
+        checked_evidence(agent=agent, version=version, eval_run=eval_run, gate=gate)
+    except EvidenceError as error:
+        return str(error)
+    return ""
+
+
 def what_changed(*, agent: Agent, eval_run: EvalRun | None, gate: Gate | None = None) -> str:
     """Return what made evidence void since it was taken, in words; empty while it holds.
 

@@ -8,7 +8,7 @@ from django.http import Http404
 from agents.config import config_from_json
 from agents.models import Agent, EvalRun, Release, Version
 from agents.releases.diff import config_diff
-from agents.releases.evidence import active_tests, what_changed
+from agents.releases.evidence import active_tests, what_changed, why_refused
 from agents.releases.proof import Move, TestMove, last_finished, moved_tests
 from agents.releases.propose import WAS_LIVE
 from reviewdesk.people.models import User
@@ -119,6 +119,9 @@ def version_context(version: Version, *, against: str, you: User) -> dict[str, A
     change = what_changed(agent=agent, eval_run=run) if run and _has_passed(run) else ""
     num_tests = active_tests(agent).count()
     gate = version_gate(agent, version)
+    is_on_run = run and _has_passed(run) and not change and not (gate and gate.is_proof)
+    # What is offered is what the request would take, asked of the same function.
+    refused = why_refused(agent=agent, version=version, eval_run=run) if is_on_run else ""
     return {
         "agent": agent,
         "version": version,
@@ -135,8 +138,13 @@ def version_context(version: Version, *, against: str, you: User) -> dict[str, A
         "releases": version.releases.select_related("requested_by", "decided_by").order_by("-pk")[
             :10
         ],
-        "verdict": version_verdict(row, num_tests=num_tests, void_because=change, gate=gate),
-        "cannot_request": _cannot_request(row, num_tests=num_tests, void_because=change, gate=gate),
+        "refused": refused,
+        "verdict": version_verdict(
+            row, num_tests=num_tests, void_because=change, refused=refused, gate=gate
+        ),
+        "cannot_request": _cannot_request(
+            row, num_tests=num_tests, void_because=change, refused=refused, gate=gate
+        ),
         **_proof(moves),
     }
 
@@ -216,7 +224,7 @@ def _has_passed(run: EvalRun) -> bool:
 
 
 def _cannot_request(
-    row: VersionRow, *, num_tests: int, void_because: str, gate: VersionGate | None
+    row: VersionRow, *, num_tests: int, void_because: str, refused: str, gate: VersionGate | None
 ) -> str:
     """Return why this version's release cannot be requested now, in words; empty if it can."""
     if row.state == "live":
@@ -235,6 +243,6 @@ def _cannot_request(
             f"Its newest eval run is {word}; a release needs a gate that passed, or an eval run "
             "in which every test did."
         )
-    return (
-        f"Its evidence is void: {void_because}. Run the golden tests again." if void_because else ""
-    )
+    if void_because:
+        return f"Its evidence is void: {void_because}. Run the golden tests again."
+    return refused

@@ -46,9 +46,17 @@ def release_verdict(
 
 
 def version_verdict(
-    row: VersionRow, *, num_tests: int, void_because: str, gate: VersionGate | None = None
+    row: VersionRow,
+    *,
+    num_tests: int,
+    void_because: str,
+    refused: str = "",
+    gate: VersionGate | None = None,
 ) -> Verdict:
-    """Say what a version is and what is known about it."""
+    """Say what a version is and what is known about it.
+
+    `refused` is why its newest eval run, which passed, is no evidence by itself.
+    """
     version, evaluated = row.version, row.evaluated
     if row.state == "live":
         return _live_verdict(row)
@@ -67,6 +75,9 @@ def version_verdict(
     if void_because:
         sentence = f"The evidence for {version} is void."
         return Verdict("warn", "alert-triangle", sentence, f"Since its eval run: {void_because}.")
+    if refused:
+        sentence = f"{version} passes its golden tests, but its release cannot be requested."
+        return Verdict("bad", "circle-x", sentence, refused)
     detail = f"{evaluated.num_passed} of {evaluated.num_repeats} repeats passed."
     return _evaluated_verdict(version, EvalRun.Status(evaluated.run.status), detail)
 
