@@ -223,6 +223,15 @@ def test_float_that_is_a_card_when_written_in_full_comes_back(
     assert_comes_back(project, tmp_path)
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 1e16, 2.5])
+def test_float_of_a_secret_name_comes_back(number: float, tmp_path: Path) -> None:
+    # Infinity is stored as the text "inf", 1e16 as a whole number: either is masked on arrival.
+    project = make_project()
+    spans = [make_span("other", "x", attributes={"CREDENTIAL": number})]
+    make_session(project, spans=spans, source=Session.Source.TAU2)
+    assert_comes_back(project, tmp_path)
+
+
 def test_a_label_goes_to_the_member_who_made_it(tmp_path: Path) -> None:
     project, other = make_project(), make_project()
     author = make_user(Role.REVIEWER, project)

@@ -6,6 +6,7 @@ sessions stay linked; without the project's key nobody can compute it, and it do
 
 import hmac
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -285,6 +286,7 @@ class _Walk:
         return json.dumps(masked, ensure_ascii=False) if self.counts.total() > before else value
 
     def _member(self, name: str, item: Any, depth: int) -> Any:
+        item = _as_stored(item)
         if "credential" in self._kinds and credentials.is_secret_name(name):
             # OpenTelemetry has the values of a header as a list.
             if isinstance(item, list):
@@ -310,8 +312,7 @@ class _Walk:
     def _number(self, value: float) -> Any:
         if "card" not in self._kinds or not 10**12 < abs(value) < 10**19:
             return value
-        # As a column of JSON writes it: a float's shortest digits, then zeros.
-        digits = str(abs(int(Decimal(repr(value)))))
+        digits = str(abs(int(_as_stored(value))))
         return self._whole("card", digits) if personal.is_card(digits) else value
 
     def _pass(self, value: str) -> str:
@@ -338,6 +339,17 @@ class _Walk:
         return found
 
 
+def _as_stored(value: Any) -> Any:
+    """Return what a column of JSON gives back: a large float in full, as a whole number."""
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return str(value)  # As `clean_json` has it.
+    return int(Decimal(repr(value))) if abs(value) >= _WRITTEN_IN_FULL else value
+
+
+# From here on a float is written with an exponent, its shortest digits before it.
+_WRITTEN_IN_FULL = 1e16
 _OPENING = frozenset("{[")
 _CLOSING = frozenset("}]")
 
