@@ -15,15 +15,16 @@ from tests.factories import make_user
 from tests.golden import make_test
 from tests.shop import make_shop_agent, make_shop_version
 
-_STATUS = {"p": "passed", "f": "failed", "e": "infra_error"}
+_STATUS = {"p": "passed", "f": "failed", "e": "infra_error", "u": "not_judged"}
 
 
 def repeats(word: str, **overrides: Any) -> Repeats:
-    """Make repeats: p passed, f failed, e infrastructure error."""
+    """Make repeats: p passed, f failed, e infrastructure error, u not judged."""
     values: dict[str, Any] = {
         "num_passed": word.count("p"),
         "num_judged": word.count("p") + word.count("f"),
         "num_infra": word.count("e"),
+        "num_not_judged": word.count("u"),
     }
     return Repeats(**{**values, **overrides})
 
@@ -99,7 +100,7 @@ def _answer(eval_run: EvalRun, words: str | list[str]) -> None:
         word = str(by_test[result.test.slug])
         letter = word[(result.repeat - 1) % len(word)]
         result.status = _STATUS[letter]
-        if letter != "e":
+        if letter not in "eu":
             passed = letter == "p"
             result.checks = [
                 {"kind": "tool_called", "title": "calls", "passed": passed, "found": ""}

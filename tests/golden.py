@@ -59,10 +59,12 @@ def make_eval_run(
 ) -> EvalRun:
     """Make a settled eval run without runs.
 
-    `verdicts` are those of each test's repeats (p passed, f failed, e infrastructure error, n not
-    run), the same for all tests, or one such word per test with blanks between.
+    `verdicts` are those of each test's repeats (p passed, f failed, e infrastructure error, u not
+    judged, n not run), the same for all tests, or one such word per test with blanks between.
     """
-    status = {"p": "passed", "f": "failed", "e": "infra_error", "n": "pending"}
+    status = {
+        "p": "passed", "f": "failed", "e": "infra_error", "u": "not_judged", "n": "pending",
+    }  # fmt: skip
     words = verdicts.split() if " " in verdicts else [verdicts] * len(tests)
     is_clean = set("".join(words)) == {"p"}
     eval_run = EvalRun.objects.create(

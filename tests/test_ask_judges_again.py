@@ -1,12 +1,13 @@
 """Asking judges again for results of an eval run that they failed to judge."""
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from agents.errors import GoldenError
 from agents.golden.ask_again import ask_again
-from agents.golden.expectations import NOTHING_JUDGED
 from agents.golden.runner import settle_finished, start_eval_run
 from agents.golden.settle import finish
 from agents.models import Agent, EvalResult, EvalRun, Gate, Judgement
@@ -125,7 +126,7 @@ def test_run_ends_again_when_the_judges_have_answered() -> None:
 
 def test_result_of_which_nothing_was_judged_may_pass_after_all() -> None:
     eval_run = failed_run(checks=(RUBRIC,))
-    assert eval_run.results.get().error == NOTHING_JUDGED
+    assert eval_run.results.get().error.endswith(" failed: The endpoint is away.")
     ask_again(eval_run=eval_run, by=make_user())
     assert eval_run.results.get().status == EvalResult.Status.PASSED
     assert eval_run.results.get().error == ""
@@ -187,6 +188,21 @@ def test_nothing_failed_an_archived_judge_and_a_void_run_are_refused_in_words() 
     assert answer.status_code == 409
     assert "is void: nothing of it counts" in answer.content.decode()
     assert 'id="ask-judges"' not in page_of(eval_run)
+
+
+def test_page_takes_as_many_queries_for_many_failures_as_for_few() -> None:
+    counts = []
+    for num_tests in (1, 4):
+        eval_run = failed_run(num_tests=num_tests)
+        ask_again(eval_run=eval_run, result=eval_run.results.first(), by=make_user())
+        client = client_as(Role.ENGINEER, eval_run.agent.project)
+        path = address(eval_run.agent, f"runs/{eval_run.pk}/")
+        end_judgements(status="failed", error="away")
+        client.get(path)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(path)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
 
 
 def test_asking_takes_the_right_to_run_evals_the_project_and_a_post() -> None:

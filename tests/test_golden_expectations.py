@@ -137,7 +137,7 @@ def test_rubric_counts_where_its_judge_is_believed(
 
 def test_result_of_which_nothing_was_judged_proves_nothing() -> None:
     eval_run, result = run_test(checks=[RUBRIC], expectations=[])
-    assert (eval_run.status, result.status) == ("failed", "infra_error")
+    assert (eval_run.status, result.status) == ("inconclusive", "not_judged")
     assert result.error == NOTHING_JUDGED
     assert "there is no judge called kindness" in result.checks[0]["found"]
 

@@ -111,7 +111,11 @@ def test_dead_model_endpoint_is_no_verdict() -> None:
     assert result.status == EvalResult.Status.INFRA_ERROR
     assert "unknown model" in result.error
     assert result.checks == []
-    assert eval_run.status == EvalRun.Status.FAILED
+    assert eval_run.status == EvalRun.Status.VOID
+    assert eval_run.ended_because == (
+        "The infrastructure failed its one run: nothing was shown, no pass and no failure. See "
+        "what failed the runs; then run the tests again."
+    )
 
 
 def test_run_over_its_limit_is_the_agents_failure() -> None:

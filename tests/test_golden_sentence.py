@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
     ("verdicts", "detail"),
     [
         ("p p p", "1 not run"),
-        ("p e p", "1 not judged: infrastructure error · 1 not run"),
+        ("p e p", "1 without a verdict: infrastructure error · 1 not run"),
         ("pp pe nn", "2 not run"),
     ],
 )

@@ -27,7 +27,8 @@ class GateConfig:
             over all looks.
         looks: Repeats of each test at which the gate is decided, rising; the last is the budget.
         max_runs: Of both versions together; looks that would take more are left out.
-        max_infra_share: Share of runs that the infrastructure may fail before the gate is void.
+        max_infra_share: Share of runs that may have no verdict before the gate is void: those that
+            the infrastructure failed and those that nothing decided, together.
         critical_repeats: Every one of so many repeats of a critical test must pass.
         hard_gates: Which of `HARD_GATES` fail the gate once confirmed.
         max_cost_ratio: Mean cost of a run, as a multiple of the baseline's; None: no ceiling.

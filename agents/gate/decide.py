@@ -25,10 +25,11 @@ class _Range:
 def decide(evidence: Evidence, config: GateConfig) -> Decision:
     """Decide a gate on what has been run so far.
 
-    Void where more than the allowed share of runs failed by the infrastructure, or nothing can be
-    compared. Failed by a confirmed hard gate, a critical test, the whole suite (the interval lies
-    below zero and reaches the margin), a part of it, or a ceiling. Passed where the whole interval
-    lies above the margin and nothing is open. Else inconclusive.
+    Void where more than the allowed share of runs has no verdict (the infrastructure failed them,
+    or nothing decided them), or nothing can be compared. Failed by a confirmed hard gate, a
+    critical test, the whole suite (the interval lies below zero and reaches the margin), a part of
+    it, or a ceiling. Passed where the whole interval lies above the margin and nothing is open.
+    Else inconclusive.
     """
     level = stats.look_levels(evidence.looks, config.alpha)[evidence.look - 1]
     counted, compared = evidence.counted, evidence.compared
@@ -56,6 +57,7 @@ def decide(evidence: Evidence, config: GateConfig) -> Decision:
         critical=findings.critical_tests(counted, config),
         ceilings=findings.ceilings(evidence, config, level=level) if compared else (),
         infra_share=evidence.infra_share,
+        not_judged_share=evidence.not_judged_share,
         num_flaky=findings.num_flaky(compared),
         num_left_out=len(counted) - len(compared),
         num_quarantined=len(evidence.tests) - len(counted),
@@ -84,7 +86,7 @@ def to_rerun(evidence: Evidence, decision: Decision) -> list[str]:
     """Return the tests of which one more run of the candidate would settle something.
 
     Hard findings that were seen in one run only and have had no confirming re-run; critical tests
-    of which an infrastructure error took a repeat.
+    of which a repeat has no verdict.
     """
     if decision.outcome in {Outcome.FAILED, Outcome.VOID}:
         return []
@@ -127,7 +129,7 @@ def _may_change(decided: Decision, config: GateConfig) -> bool:
 
 
 def _outcome(draft: Decision, config: GateConfig) -> Outcome:
-    if draft.infra_share > config.max_infra_share or draft.low is None or draft.high is None:
+    if draft.lost_share > config.max_infra_share or draft.low is None or draft.high is None:
         return Outcome.VOID
     has_failed = (
         any(each.is_confirmed for each in draft.hard)

@@ -22,6 +22,8 @@ class Arm:
     Attributes:
         name: As people call it: "v15", or a file's name.
         rate: Mean over tests of each test's share of passed repeats, 0-1; None without any.
+        num_infra: Runs that the infrastructure failed.
+        num_not_judged: Runs that neither a check nor a judge that is trusted decided.
         num_runs: Runs begun and ended, also those that say nothing.
         cost_usd: Mean per run; None is unknown.
         total_cost_usd: Of all runs whose cost is known; None where none is.
@@ -37,6 +39,7 @@ class Arm:
     cost_usd: float | None = None
     total_cost_usd: float | None = None
     latency_ms: float | None = None
+    num_not_judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ class Decision:
         next_repeats: To which the repeats may still be raised; None: nothing is left to add.
         could_see: The least drop that would have been seen at this look in four of five cases.
         infra_share: Of all runs, those that the infrastructure failed.
+        not_judged_share: Of all runs, those that nothing decided.
         num_flaky: Tests that pass at times, on both sides.
         num_left_out: Tests that only one side has judged.
         num_quarantined: Tests in quarantine, which do not count.
@@ -205,6 +209,18 @@ class Decision:
     num_advisory: int
     policy: str
     seed: int
+    not_judged_share: float = 0.0
+
+    @property
+    def lost_share(self) -> float:
+        """Return the share of all runs that have no verdict: with too many the gate is void."""
+        return self.infra_share + self.not_judged_share
+
+    @property
+    def num_lost(self) -> tuple[int, int]:
+        """Return the runs that the infrastructure failed, and those that nothing decided."""
+        arms = (self.baseline, self.candidate)
+        return sum(arm.num_infra for arm in arms), sum(arm.num_not_judged for arm in arms)
 
     @property
     def is_final(self) -> bool:

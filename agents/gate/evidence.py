@@ -13,7 +13,9 @@ class Repeats:
     """One version's repeats of one test.
 
     Attributes:
-        num_passed: Of `num_judged`; repeats that the infrastructure failed are not among them.
+        num_passed: Of `num_judged`; repeats without a verdict are not among them.
+        num_infra: Repeats that the infrastructure failed.
+        num_not_judged: Whole ones that neither a check nor a judge that is trusted decided.
         num_reruns: Further runs, made to confirm a hard finding; they move no rate.
         num_advisory: Verdicts of judges that are not trusted; they do not count.
         costs_usd: One per run whose cost is known.
@@ -29,11 +31,12 @@ class Repeats:
     costs_usd: tuple[float, ...] = ()
     latencies_ms: tuple[float, ...] = ()
     hard: tuple[tuple[str, str], ...] = ()
+    num_not_judged: int = 0
 
     @property
     def num_runs(self) -> int:
         """Return the runs that have ended, confirming re-runs too."""
-        return self.num_judged + self.num_infra + self.num_reruns
+        return self.num_judged + self.num_infra + self.num_not_judged + self.num_reruns
 
     @property
     def share(self) -> float:
@@ -118,9 +121,20 @@ class Evidence:
     @property
     def infra_share(self) -> float:
         """Return the share of runs that the infrastructure failed, over both versions."""
-        arms = [arm for test in self.counted for arm in (test.before, test.now)]
-        num_runs = sum(arm.num_runs for arm in arms)
-        return sum(arm.num_infra for arm in arms) / num_runs if num_runs else 0.0
+        return self._share([arm.num_infra for arm in self._arms])
+
+    @property
+    def not_judged_share(self) -> float:
+        """Return the share of runs that nothing decided, over both versions."""
+        return self._share([arm.num_not_judged for arm in self._arms])
+
+    @property
+    def _arms(self) -> list[Repeats]:
+        return [arm for test in self.counted for arm in (test.before, test.now)]
+
+    def _share(self, numbers: Sequence[int]) -> float:
+        num_runs = sum(arm.num_runs for arm in self._arms)
+        return sum(numbers) / num_runs if num_runs else 0.0
 
 
 def diffs_of(tests: Sequence[TestEvidence]) -> Floats:

@@ -29,6 +29,7 @@ def arm_of(name: str, runs: Sequence[Repeats]) -> Arm:
         num_passed=sum(each.num_passed for each in runs),
         num_judged=sum(each.num_judged for each in runs),
         num_infra=sum(each.num_infra for each in runs),
+        num_not_judged=sum(each.num_not_judged for each in runs),
         num_runs=sum(each.num_runs for each in runs),
         cost_usd=sum(costs) / len(costs) if costs else None,
         total_cost_usd=sum(costs) if costs else None,

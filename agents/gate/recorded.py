@@ -86,7 +86,8 @@ def _repeats(
     return Repeats(
         num_passed=sum(row.status == EvalResult.Status.PASSED for row in judged),
         num_judged=len(judged),
-        num_infra=len(counted) - len(judged),
+        num_infra=sum(row.status == EvalResult.Status.INFRA_ERROR for row in counted),
+        num_not_judged=sum(row.status == EvalResult.Status.NOT_JUDGED for row in counted),
         num_reruns=len(rows) - len(counted),
         num_advisory=sum(each.is_advisory and each.passes is not None for each in said),
         costs_usd=tuple(float(row.cost_usd) for row in counted if row.cost_usd is not None),

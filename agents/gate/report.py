@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Xml
 from agents.gate.config import HARD_GATES
 from agents.gate.decision import Arm, Ceiling, Decision, MovedTest, Outcome
 from agents.gate.sentence import count, interval_of, points
+from agents.golden.lost import lost_words
 
 _MOST_MOVED = 20
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -36,6 +37,9 @@ def junit_of(decision: Decision, *, name: str) -> str:
         _add(case, "failure", decision.sentence, "\n".join(decision.why))
     elif decision.outcome is not Outcome.PASSED:
         _add(case, "error", decision.sentence, "\n".join(decision.why))
+    if any(decision.num_lost):
+        case = _case(parts, "gate", "runs without a verdict")
+        Xml.SubElement(case, "system-out").text = lost_words(*decision.num_lost)
     for finding in decision.hard:
         case = _case(parts, f"hard gate {finding.gate}", finding.title)
         if finding.is_confirmed:
@@ -113,6 +117,8 @@ def _arm_line(arm: Arm) -> str:
     parts = [f"{arm.name}: {rate}, {arm.num_passed:,} of {count(arm.num_judged, 'repeat')} passed"]
     if arm.num_infra:
         parts.append(f"{arm.num_infra:,} failed by the infrastructure")
+    if arm.num_not_judged:
+        parts.append(f"{arm.num_not_judged:,} not judged")
     if arm.total_cost_usd is not None:
         parts.append(f"${arm.total_cost_usd:.2f}")
     if arm.latency_ms is not None:

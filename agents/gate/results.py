@@ -2,7 +2,8 @@
 
 tau2: `{tasks, simulations: [{task_id, trial, reward_info: {reward}, agent_cost, duration}]}`, as
 `.json` or `.json.gz`. Rows: one JSON object a line, `{"test", "repeat", "passed"}`, where `passed`
-is true, false, or null for a run that the infrastructure failed; `cost_usd`, `seconds`, `suite`,
+is true, false, or null for a run that the infrastructure failed (with `"not_judged": true` beside
+it, for a whole run that nobody could judge); `cost_usd`, `seconds`, `suite`,
 `tags`, `severity`, `intent`, `language` and `critical` may stand beside.
 """
 
@@ -25,7 +26,11 @@ _INFRASTRUCTURE = {"infrastructure_error"}
 
 @dataclass(frozen=True)
 class Row:
-    """One repeat of one test; `passed` None: it says nothing."""
+    """One repeat of one test.
+
+    Attributes:
+        passed: None: it says nothing; the infrastructure failed it, unless it `is_not_judged`.
+    """
 
     test: str
     repeat: int
@@ -38,6 +43,7 @@ class Row:
     intent: str = ""
     language: str = ""
     is_critical: bool = False
+    is_not_judged: bool = False
 
 
 @dataclass
@@ -49,7 +55,8 @@ class _Collected:
         return Repeats(
             num_passed=sum(row.passed is True for row in judged),
             num_judged=len(judged),
-            num_infra=len(self.rows) - len(judged),
+            num_infra=sum(row.passed is None and not row.is_not_judged for row in self.rows),
+            num_not_judged=sum(row.passed is None and row.is_not_judged for row in self.rows),
             costs_usd=tuple(row.cost_usd for row in self.rows if row.cost_usd is not None),
             latencies_ms=tuple(row.seconds * 1000 for row in self.rows if row.seconds is not None),
         )
@@ -156,7 +163,8 @@ def _tau2_row(each: object, where: str) -> Row:
     info = each.get("reward_info")
     reward = info.get("reward") if isinstance(info, dict) else None
     is_number = isinstance(reward, int | float) and math.isfinite(reward)
-    if str(each.get("termination_reason")) in _INFRASTRUCTURE or not is_number:
+    is_infra = str(each.get("termination_reason")) in _INFRASTRUCTURE
+    if is_infra or not is_number:
         reward = None
     trial = each.get("trial")
     return Row(
@@ -167,6 +175,7 @@ def _tau2_row(each: object, where: str) -> Row:
         # tau2 writes 0 for a model whose price it does not know.
         cost_usd=_number(each.get("agent_cost")) or None,
         seconds=_number(each.get("duration")),
+        is_not_judged=not is_infra and not is_number,
     )
 
 
@@ -203,6 +212,8 @@ def _json_row(data: object, where: str) -> Row:
             f"{where}: passed is {passed!r}; it must be true, false, or null for a run that the "
             "infrastructure failed."
         )
+    if data.get("not_judged") is True and passed is not None:
+        raise GateError(f"{where}: passed is {passed} and not_judged is true; leave one out.")
     tags = data.get("tags") or []
     if not isinstance(tags, list):
         raise GateError(f"{where}: tags are {tags!r}; they must be a list of texts.")
@@ -218,6 +229,7 @@ def _json_row(data: object, where: str) -> Row:
         intent=str(data.get("intent") or ""),
         language=str(data.get("language") or ""),
         is_critical=data.get("critical") is True,
+        is_not_judged=data.get("not_judged") is True,
     )
 
 

@@ -21,6 +21,7 @@ from agents.gate.recorded import evidence_of
 from agents.golden.expectations import count_verdicts, waits_for_judges
 from agents.golden.plan import chosen_tests, repeats_of
 from agents.golden.runner import add_repeats, finish, rerun_tests, start_pair
+from agents.golden.settle import shown_by
 from agents.models import Agent, EvalResult, EvalRun, Gate, GatePolicy, GoldenTest, Version
 from agents.tools.autonomy import database_now
 from traces.clean import clean_text
@@ -242,8 +243,7 @@ def _end(gate: Gate, decision: Decision) -> None:
     quarantined = gate.candidate_run.options.get("quarantined", [])
     for eval_run in (gate.candidate_run, gate.baseline_run):
         counted = eval_run.results.exclude(test__slug__in=quarantined)
-        is_clean = not counted.exclude(status=EvalResult.Status.PASSED).exists()
-        finish(eval_run, EvalRun.Status.PASSED if is_clean else EvalRun.Status.FAILED)
+        finish(eval_run, *shown_by(counted))
     gate.status, gate.finished_at = _STATUS[decision.outcome], database_now()
     _store(gate, decision, "status", "finished_at")
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from agents.gate.config import HARD_GATES, GateConfig
 from agents.gate.decision import Ceiling, CriticalTest, Decision, HardFinding, Outcome
+from agents.golden.lost import lost_way_out, lost_words
 
 _WHAT = {"cost": "cost", "latency": "time worked"}
 _MOST_NAMES = 3
@@ -45,23 +46,30 @@ def count(number: int, word: str) -> str:
 
 
 def _void(decision: Decision, config: GateConfig) -> Iterator[str]:
-    arms = (decision.baseline, decision.candidate)
-    num_infra, num_runs = (
-        sum(arm.num_infra for arm in arms),
-        sum(arm.num_runs for arm in arms),
-    )
-    if decision.infra_share > config.max_infra_share:
-        yield (
-            f"Void: the infrastructure failed {num_infra:,} of {count(num_runs, 'run')} "
-            f"({decision.infra_share:.0%}; at most {config.max_infra_share:.0%} may), so that the "
-            "rest says nothing. See what failed them, then run the gate again."
-        )
+    if decision.lost_share > config.max_infra_share:
+        yield _too_many_lost(decision, config)
     else:
         yield (
             f"Void: no test was judged under both {decision.baseline.name} and "
             f"{decision.candidate.name}, so that there is nothing to compare."
         )
     yield from _confirmed(decision)
+
+
+def _too_many_lost(decision: Decision, config: GateConfig) -> str:
+    num_infra, num_not_judged = decision.num_lost
+    runs = count(decision.baseline.num_runs + decision.candidate.num_runs, "run")
+    shares = (
+        f"({decision.lost_share:.0%}; at most {config.max_infra_share:.0%} may have no verdict)"
+    )
+    if num_infra and num_not_judged:
+        shares = f"({decision.lost_share:.0%}; at most {config.max_infra_share:.0%} may)"
+        what = f"{num_infra + num_not_judged:,} of {runs} have no verdict {shares}: "
+        what += lost_words(num_infra, num_not_judged)
+    else:
+        what = f"{lost_words(num_infra, num_not_judged)} of {runs} {shares}"
+    way_out = lost_way_out(num_infra, num_not_judged, again="run the gate again")
+    return f"Void: {what}, so that the rest says nothing. {way_out}"
 
 
 def _failed(decision: Decision, config: GateConfig) -> Iterator[str]:
@@ -83,7 +91,7 @@ def _passed(decision: Decision, config: GateConfig) -> Iterator[str]:
         f"{points(abs(diff)).lstrip('+')} points ({interval_of(decision)})",
         size_of(decision),
     )
-    margin = f"{config.margin_points:g} points"
+    margin = _margin(config)
     if low > 0:
         yield f"Passed: {candidate} is better than {baseline} by {by}, {over}."
     elif high < 0:
@@ -116,7 +124,7 @@ def _unclear(decision: Decision, config: GateConfig) -> str:
     change = "no change was seen" if decision.num_tests and better == worse else "it is not clear"
     return (
         f"{change} {found}: {better} better and {worse} worse of {size_of(decision)}. A drop of "
-        f"{config.margin_points:g} points cannot be ruled out; {could_see(decision)}."
+        f"{_margin(config)} cannot be ruled out; {could_see(decision)}."
     )
 
 
@@ -124,7 +132,13 @@ def could_see(decision: Decision) -> str:
     """Return the power there was: "this many runs could have seen a drop of 6 points"."""
     if decision.could_see is None:
         return "nothing could be seen"
-    return f"so many runs could have seen a drop of {decision.could_see * 100:.0f} points"
+    drop = f"{decision.could_see * 100:.0f}"
+    unit = "point" if drop == "1" else "points"
+    return f"so many runs could have seen a drop of {drop} {unit}"
+
+
+def _margin(config: GateConfig) -> str:
+    return "1 point" if config.margin_points == 1 else f"{config.margin_points:g} points"
 
 
 def _confirmed(decision: Decision) -> Iterator[str]:
@@ -142,7 +156,7 @@ def _unconfirmed(decision: Decision) -> Iterator[str]:
 def _finding(each: HardFinding, decision: Decision) -> str:
     what = HARD_GATES.get(each.gate, each.gate)
     before = (
-        f"; under {decision.baseline.name} too, {each.num_seen_before} times"
+        f"; under {decision.baseline.name} too, {count(each.num_seen_before, 'time')}"
         if each.num_seen_before
         else ""
     )
@@ -233,8 +247,12 @@ def _remarks(decision: Decision) -> Iterator[str]:
         yield f"Broken ({how}): {names}{more}."
     if decision.outcome is Outcome.VOID:
         return
+    if any(decision.num_lost):
+        lost = lost_words(*decision.num_lost)
+        yield f"Of the runs {lost}: without a verdict they count for neither version."
     if decision.num_left_out:
-        yield f"{count(decision.num_left_out, 'test')} could not be compared and are left out."
+        are = "is" if decision.num_left_out == 1 else "are"
+        yield f"{count(decision.num_left_out, 'test')} could not be compared and {are} left out."
     if decision.num_quarantined:
         yield f"{count(decision.num_quarantined, 'test')} in quarantine did not count."
     if decision.num_advisory:

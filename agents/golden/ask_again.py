@@ -9,7 +9,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from agents.errors import GoldenError
-from agents.golden.expectations import NOTHING_JUDGED
 from agents.golden.settle import gates_of
 from agents.judges.ask import ask_failed_again
 from agents.models import EvalResult, EvalRun, Gate, Judge, Judgement
@@ -17,7 +16,7 @@ from agents.tools.autonomy import database_now
 
 ASKED_AGAIN = "asked_again"
 """Key in an eval run's options: `[{by, at, num}]`, who had judges asked again, and how often."""
-_ENDED = (EvalRun.Status.PASSED, EvalRun.Status.FAILED)
+_ENDED = (EvalRun.Status.PASSED, EvalRun.Status.FAILED, EvalRun.Status.INCONCLUSIVE)
 _NOT_ASKED = (EvalRun.Status.VOID, EvalRun.Status.CANCELLED)
 
 
@@ -95,8 +94,7 @@ def _open(eval_run: EvalRun, results: Sequence[int]) -> None:
     """Let an eval run that has ended wait for judges once more, in a transaction."""
     lost = eval_run.results.filter(
         pk__in=results,
-        status=EvalResult.Status.INFRA_ERROR,
-        error=NOTHING_JUDGED,
+        status=EvalResult.Status.NOT_JUDGED,
     )
     lost.update(status=EvalResult.Status.PASSED, error="")
     if eval_run.status in _ENDED:

@@ -23,7 +23,8 @@ class Side:
     """One test in one eval run.
 
     Attributes:
-        letters: One per repeat: g passed, f failed, e infrastructure error, p not run.
+        letters: One per repeat: g passed, f failed, e infrastructure error, u not judged, p not
+            run.
         cost_usd: Mean of its repeats; None is unknown.
         working_ms: Likewise.
         passed_id: A session in which it passed; None where there is none.
@@ -90,7 +91,7 @@ class TestPair:
             return "only in the first" if self.now is None else "only in the second"
         if self.before.test_hash != self.now.test_hash:
             return "edited in between"
-        return "not judged in both"
+        return f"no verdict in {_without_verdict(self.before, self.now)}"
 
     @property
     def sessions(self) -> tuple[UUID, UUID] | None:
@@ -232,7 +233,8 @@ def _side(eval_run: EvalRun, test: GoldenTest, rows: Sequence[EvalResult]) -> Si
     if not own:
         return None
     letters = {
-        _STATUS.PASSED: "g", _STATUS.FAILED: "f", _STATUS.INFRA_ERROR: "e", _STATUS.PENDING: "p",
+        _STATUS.PASSED: "g", _STATUS.FAILED: "f", _STATUS.INFRA_ERROR: "e",
+        _STATUS.NOT_JUDGED: "u", _STATUS.PENDING: "p",
     }  # fmt: skip
     return Side(
         test_hash=own[0].test_hash,
@@ -242,6 +244,19 @@ def _side(eval_run: EvalRun, test: GoldenTest, rows: Sequence[EvalResult]) -> Si
         passed_id=_first(own, _STATUS.PASSED),
         failed_id=_first(own, _STATUS.FAILED),
     )
+
+
+def _without_verdict(before: Side, now: Side) -> str:
+    """Return which side has no verdict, and why: "the second (infrastructure error)"."""
+    lost = [
+        (name, side)
+        for name, side in (("the first", before), ("the second", now))
+        if not side.num_judged
+    ]
+    words = {"e": "infrastructure error", "u": "not judged", "p": "not run"}
+    letters = dict.fromkeys(letter for _, side in lost for letter in side.letters)
+    where = "both" if len(lost) > 1 else lost[0][0]
+    return f"{where} ({', '.join(words[letter] for letter in letters)})"
 
 
 def _parts(tests: Sequence[TestPair]) -> list[Part]:

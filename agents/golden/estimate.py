@@ -120,9 +120,8 @@ def _total(known: dict[int, float], repeats: dict[int, int]) -> float | None:
 
 def _in_flight(version: Version, runs: int) -> float:
     """Return how many runs went on at a time in the agent's last eval runs, 1 or more."""
-    done = EvalRun.objects.filter(
-        agent=version.agent_id, status__in=[EvalRun.Status.PASSED, EvalRun.Status.FAILED]
-    ).annotate(
+    ended = (EvalRun.Status.PASSED, EvalRun.Status.FAILED, EvalRun.Status.INCONCLUSIVE)
+    done = EvalRun.objects.filter(agent=version.agent_id, status__in=ended).annotate(
         worked=Sum("results__working_ms"),
         took=F("finished_at") - F("created_at"),
     )

@@ -134,7 +134,7 @@ def count_verdicts(eval_run: EvalRun) -> int:
     """Count what believed judges said of an eval run's passed results; return how many changed.
 
     A refusal fails a result, and is added to its checks. One of which nothing was judged, by a
-    check or by a judge that is believed, passes nothing: it becomes an infrastructure error. Call
+    check or by a judge that is believed, passes nothing and fails nothing: it is not judged. Call
     it with the eval run's row locked, once nothing of it `waits_for_judges`. Two queries where no
     judge has a say.
     """
@@ -187,8 +187,17 @@ def _count(result: EvalResult, verdicts: Sequence[JudgeVerdict]) -> None:
     if False in said:
         result.status = EvalResult.Status.FAILED
     elif True not in said and not any(each.state is State.MET for each in believed):
-        result.status = EvalResult.Status.INFRA_ERROR
-        result.error = NOTHING_JUDGED
+        result.status = EvalResult.Status.NOT_JUDGED
+        result.error = _why_not_judged(verdicts)
+
+
+def _why_not_judged(verdicts: Sequence[JudgeVerdict]) -> str:
+    """Return why nothing decided a result: a judge that failed, or none that is believed."""
+    failed = next((each for each in verdicts if each.has_failed), None)
+    if failed is None:
+        return NOTHING_JUDGED
+    error = shorten(failed.error, 400).rstrip(".") or "no reason given"
+    return f"Nothing of it was judged: it has no exact check, and {failed.version} failed: {error}."
 
 
 def _rubric(check: dict[str, Any], verdicts: Sequence[JudgeVerdict]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Judging the results of eval runs whose runs have finished, and ending what is complete."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -12,8 +13,10 @@ from agents.golden.content import content_of
 from agents.golden.evidence import spans_of_many
 from agents.golden.expectations import ask_judges, count_verdicts, waits_for_judges
 from agents.golden.hard import hard_findings
+from agents.golden.lost import lost_way_out, lost_words
 from agents.golden.observe import outcome_of
 from agents.golden.outcome import cost_of, working_ms_of
+from agents.judges.ask import stop_asking_about
 from agents.judges.verdicts import PENDING as UNANSWERED
 from agents.models import EvalResult, EvalRun, Gate, GoldenTest, Judgement, Run
 from agents.runtime.many import stop_runs
@@ -82,6 +85,34 @@ def finish(
         if ids := list(open_runs.values_list("pk", flat=True)):
             stop_runs(run_ids=ids, because=why)
     return row
+
+
+def shown_by(counted: QuerySet[EvalResult]) -> tuple[EvalRun.Status, str]:
+    """Return as what an eval run ends with these results, and why where that does not say it.
+
+    Failed where one of them failed, passed where all passed. Without a failure, but with results
+    that have no verdict, it is inconclusive; void where the infrastructure left nothing. One query.
+    """
+    status = EvalResult.Status
+    counts = Counter(counted.values_list("status", flat=True))
+    total, num_infra = counts.total(), counts[status.INFRA_ERROR]
+    if not total:
+        return (
+            EvalRun.Status.VOID,
+            "Each of its tests is in quarantine, so that nothing of it counts.",
+        )
+    if counts[status.FAILED]:
+        return EvalRun.Status.FAILED, ""
+    if counts[status.PASSED] == total:
+        return EvalRun.Status.PASSED, ""
+    lost = num_infra, counts[status.NOT_JUDGED]
+    way_out = lost_way_out(*lost, again="run the tests again")
+    if num_infra == total:
+        runs = "its one run" if total == 1 else f"all {total:,} runs"
+        text = f"The infrastructure failed {runs}: nothing was shown, no pass and no failure."
+        return EvalRun.Status.VOID, f"{text} {way_out}"
+    text = f"Nothing failed, but there is no verdict on {sum(lost):,} of {total:,} results"
+    return EvalRun.Status.INCONCLUSIVE, f"{text}: {lost_words(*lost)}. {way_out}"
 
 
 def void_running(*, test: GoldenTest, by: AbstractBaseUser, because: str = "") -> None:
@@ -187,12 +218,7 @@ def _changed(results: Sequence[EvalResult]) -> str:
 def _complete(eval_run: EvalRun) -> None:
     """End an eval run all of whose results are there; those in quarantine don't count."""
     counted = eval_run.results.exclude(test__slug__in=eval_run.options.get("quarantined", []))
-    if not counted.exists():
-        because = "Each of its tests is in quarantine, so that nothing of it counts."
-        finish(eval_run, EvalRun.Status.VOID, because)
-        return
-    is_clean = not counted.exclude(status=EvalResult.Status.PASSED).exists()
-    finish(eval_run, EvalRun.Status.PASSED if is_clean else EvalRun.Status.FAILED)
+    finish(eval_run, *shown_by(counted))
 
 
 def _judge(result: EvalResult, spans: Sequence[Span]) -> None:

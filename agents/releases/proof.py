@@ -27,6 +27,7 @@ class TestCounts:
     Attributes:
         test_hash: The test's content as it was run.
         num_errors: Repeats that say nothing, because the infrastructure failed.
+        num_not_judged: Repeats that say nothing, because nothing decided them.
     """
 
     pk: int
@@ -38,11 +39,12 @@ class TestCounts:
     num_failed: int
     num_errors: int
     num_pending: int
+    num_not_judged: int = 0
 
     @property
     def num_repeats(self) -> int:
         """Return all repeats, also those that say nothing (yet)."""
-        return self.num_passed + self.num_failed + self.num_errors + self.num_pending
+        return self.num_judged + self.num_errors + self.num_not_judged + self.num_pending
 
     @property
     def num_judged(self) -> int:
@@ -68,8 +70,8 @@ _ORDER = (Move.BROKEN, Move.WORSE, Move.BETTER, Move.FLAKY, Move.NEW, Move.SAME)
 
 
 def last_finished(version: Version) -> EvalRun | None:
-    """Return the version's newest eval run of all tests that passed or failed."""
-    done = (EvalRun.Status.PASSED, EvalRun.Status.FAILED)
+    """Return the version's newest eval run of all tests that came to an end by its results."""
+    done = (EvalRun.Status.PASSED, EvalRun.Status.FAILED, EvalRun.Status.INCONCLUSIVE)
     runs = version.eval_runs.filter(status__in=done, is_partial=False)
     return runs.order_by("-created_at", "-pk").first()
 
@@ -127,6 +129,7 @@ def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
             num_passed=Count("pk", filter=Q(status=status.PASSED)),
             num_failed=Count("pk", filter=Q(status=status.FAILED)),
             num_errors=Count("pk", filter=Q(status=status.INFRA_ERROR)),
+            num_not_judged=Count("pk", filter=Q(status=status.NOT_JUDGED)),
             num_pending=Count("pk", filter=Q(status=status.PENDING)),
         )
         .order_by("test__slug")
@@ -144,6 +147,7 @@ def _counts(run_ids: Iterable[int | None]) -> list[tuple[int, TestCounts]]:
                 num_failed=row["num_failed"],
                 num_errors=row["num_errors"],
                 num_pending=row["num_pending"],
+                num_not_judged=row["num_not_judged"],
             ),
         )
         for row in rows

@@ -27,6 +27,7 @@ EVAL_RUNS = {
     EvalRun.Status.RUNNING: ("accent", "player-play", "running"),
     EvalRun.Status.PASSED: ("good", "circle-check", "passed"),
     EvalRun.Status.FAILED: ("bad", "circle-x", "failed"),
+    EvalRun.Status.INCONCLUSIVE: ("warn", "alert-triangle", "inconclusive"),
     EvalRun.Status.VOID: ("none", "ban", "void"),
     EvalRun.Status.CANCELLED: ("none", "ban", "cancelled"),
 }

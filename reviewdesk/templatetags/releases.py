@@ -70,6 +70,8 @@ def bar(evaluated: EvalSummary | None) -> SafeString | str:
         parts.append(f"{evaluated.num_failed} failed")
     if evaluated.num_errors:
         parts.append(f"{evaluated.num_errors} ended by the infrastructure")
+    if evaluated.num_not_judged:
+        parts.append(f"{evaluated.num_not_judged} not judged")
     left = evaluated.num_repeats - evaluated.num_done
     if left:
         parts.append(f"{left} not run yet")

@@ -12,6 +12,7 @@ _LETTERS = {
     EvalResult.Status.PASSED: "g",
     EvalResult.Status.FAILED: "f",
     EvalResult.Status.INFRA_ERROR: "e",
+    EvalResult.Status.NOT_JUDGED: "u",
     EvalResult.Status.PENDING: "p",
 }
 
@@ -54,7 +55,8 @@ class Cell:
     """What one version did in one test.
 
     Attributes:
-        letters: One per repeat: g passed, f failed, e infrastructure error, p not run.
+        letters: One per repeat: g passed, f failed, e infrastructure error, u not judged, p not
+            run.
         is_outdated: The test was edited since; the letters say nothing any more.
         test_hash: The content that was run.
         cost_usd: Of its repeats; None is unknown.
@@ -81,6 +83,11 @@ class Cell:
         return self.letters.count("e")
 
     @property
+    def num_not_judged(self) -> int:
+        """Return the repeats that say nothing, because nothing decided them."""
+        return self.letters.count("u")
+
+    @property
     def is_judged(self) -> bool:
         """Say whether the cell says anything about the test as it is."""
         return bool(self.num_judged) and not self.is_outdated
@@ -100,11 +107,13 @@ class Cell:
         """Return the cell in words, for those who don't see the squares."""
         if self.is_outdated:
             return "not run since the test was edited"
-        if not self.num_judged and "e" not in self.letters:
+        if set(self.letters) == {"p"}:
             return "not run"
         parts = [f"{self.num_passed} of {self.num_judged} pass"] if self.num_judged else []
         if errors := self.num_errors:
             parts.append(f"{errors} infrastructure error{'s' if errors > 1 else ''}")
+        if self.num_not_judged:
+            parts.append(f"{self.num_not_judged} not judged")
         if num_open := self.letters.count("p"):
             parts.append(f"{num_open} not run")
         return ", ".join(parts)

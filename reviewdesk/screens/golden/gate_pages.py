@@ -32,6 +32,7 @@ class ArmProgress:
     num_passed: int
     num_judged: int
     num_infra: int
+    num_not_judged: int
 
 
 @dataclass(frozen=True)
@@ -271,6 +272,7 @@ def _arms(gate: Gate) -> tuple[ArmProgress, ArmProgress]:
             num_passed=Count("pk", filter=Q(status=status.PASSED)),
             num_judged=Count("pk", filter=Q(status__in=[status.PASSED, status.FAILED])),
             num_infra=Count("pk", filter=Q(status=status.INFRA_ERROR)),
+            num_not_judged=Count("pk", filter=Q(status=status.NOT_JUDGED)),
         )
     }
     return (
@@ -281,14 +283,16 @@ def _arms(gate: Gate) -> tuple[ArmProgress, ArmProgress]:
 
 def _arm(title: str, run_id: int, row: Mapping[str, Any]) -> ArmProgress:
     judged, infra = row.get("num_judged", 0), row.get("num_infra", 0)
+    not_judged = row.get("num_not_judged", 0)
     return ArmProgress(
         title=title,
         eval_run_id=run_id,
-        num_done=judged + infra,
+        num_done=judged + infra + not_judged,
         num_total=row.get("num_total", 0),
         num_passed=row.get("num_passed", 0),
         num_judged=judged,
         num_infra=infra,
+        num_not_judged=not_judged,
     )
 
 

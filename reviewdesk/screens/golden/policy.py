@@ -36,8 +36,8 @@ RULES = (
     ),
     Rule(
         "max_infra_share",
-        "Share of infrastructure errors",
-        "A gate with more says nothing: it is void.",
+        "Share of runs without a verdict",
+        "Infrastructure errors and runs that nothing decided together; a gate with more is void.",
     ),
     Rule("critical_repeats", "Repeats of a critical test", "Every one of them has to pass."),
     Rule("hard_gates", "Never allowed", "Seen twice in the same test, it fails the gate."),

@@ -20,7 +20,8 @@ from reviewdesk.screens.golden.board import Cell, cell_of
 from reviewdesk.screens.golden.judging import Judging, read_judging
 from reviewdesk.screens.golden.sentence import Sentence, Tally, judges_sentence, run_sentence, tally
 
-_ORDER = {"f": 0, "e": 1, "p": 2, "g": 3}
+_JUDGED = {EvalRun.Status.PASSED, EvalRun.Status.FAILED, EvalRun.Status.INCONCLUSIVE}
+_ORDER = {"f": 0, "e": 1, "u": 2, "p": 3, "g": 4}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Progress:
         set_aside: Those in quarantine.
         num_done: Results that are judged or could not be.
         infra: What the infrastructure was, and how often, most often first.
+        not_judged: Likewise, why results were not judged.
         num_parked: Runs that wait for a person or a stop to be lifted.
         is_stuck: No worker lives that could go on with it.
         seconds_left: An estimate from those that are done; None while there is none.
@@ -98,6 +100,7 @@ class Progress:
     num_done: int
     num_total: int
     infra: tuple[tuple[str, int], ...]
+    not_judged: tuple[tuple[str, int], ...]
     num_parked: int
     is_stuck: bool
     seconds_left: int | None
@@ -136,6 +139,11 @@ class Progress:
         return sum(number for _, number in self.infra)
 
     @property
+    def num_not_judged(self) -> int:
+        """Return the results that say nothing, because nothing decided them."""
+        return sum(number for _, number in self.not_judged)
+
+    @property
     def num_tests(self) -> int:
         """Return how many tests it holds, those in quarantine too."""
         return len(self.tests) + len(self.set_aside)
@@ -156,7 +164,7 @@ def read_progress(eval_run: EvalRun) -> Progress:
     counts = tally(test.cell for test in tests)
     num_done = sum(result.status != EvalResult.Status.PENDING for result in results)
     is_running = eval_run.status == EvalRun.Status.RUNNING
-    is_over = eval_run.status in {EvalRun.Status.PASSED, EvalRun.Status.FAILED}
+    is_over = eval_run.status in _JUDGED
     cost = _cost(results)
     is_judging = is_running and num_done == len(results) and judging.num_waiting > 0
     return Progress(
@@ -167,7 +175,8 @@ def read_progress(eval_run: EvalRun) -> Progress:
         counts=counts,
         num_done=num_done,
         num_total=len(results),
-        infra=_infra(results),
+        infra=_lost(results, EvalResult.Status.INFRA_ERROR),
+        not_judged=_lost(results, EvalResult.Status.NOT_JUDGED),
         num_parked=sum(_is_parked(result) for result in results) if is_running else 0,
         is_stuck=is_running and not num_live_workers(),
         seconds_left=_seconds_left(eval_run, num_done, len(results)),
@@ -221,10 +230,8 @@ def _cost(results: Sequence[EvalResult]) -> Decimal | None:
     return sum(known, Decimal(0)) if known and len(known) == len(done) else None
 
 
-def _infra(results: Sequence[EvalResult]) -> tuple[tuple[str, int], ...]:
-    lost = Counter(
-        result.error for result in results if result.status == EvalResult.Status.INFRA_ERROR
-    )
+def _lost(results: Sequence[EvalResult], status: EvalResult.Status) -> tuple[tuple[str, int], ...]:
+    lost = Counter(result.error for result in results if result.status == status)
     return tuple(lost.most_common())
 
 

@@ -28,6 +28,7 @@ class RunRow:
     num_passed: int
     num_judged: int
     num_infra: int
+    num_not_judged: int
     cost_usd: Decimal | None
 
 
@@ -53,6 +54,7 @@ def run_rows(eval_runs: Iterable[EvalRun]) -> list[RunRow]:
             passed=Count("pk", filter=Q(status=_STATUS.PASSED)),
             failed=Count("pk", filter=Q(status=_STATUS.FAILED)),
             infra=Count("pk", filter=Q(status=_STATUS.INFRA_ERROR)),
+            not_judged=Count("pk", filter=Q(status=_STATUS.NOT_JUDGED)),
             unpriced=Count("pk", filter=~Q(status=_STATUS.PENDING) & Q(cost_usd=None)),
             cost=Sum("cost_usd"),
         )
@@ -69,6 +71,7 @@ def _row(eval_run: EvalRun, counts: Mapping[str, Any]) -> RunRow:
         num_passed=int(counts.get("passed") or 0),
         num_judged=int(counts.get("passed") or 0) + int(counts.get("failed") or 0),
         num_infra=int(counts.get("infra") or 0),
+        num_not_judged=int(counts.get("not_judged") or 0),
         cost_usd=Decimal(cost) if cost is not None and not counts.get("unpriced") else None,
     )
 

@@ -161,12 +161,15 @@ def aside_of(board: Board) -> str:
     cells = board.cells_of(candidate)
     ended = candidate.eval_run.finished_at
     parts = [f"done {ended:%a %d %b, %H:%M}"] if ended else []
-    costs = [cell.cost_usd for cell in cells if cell.num_judged or cell.num_errors]
+    costs = [cell.cost_usd for cell in cells if set(cell.letters) != {"p"}]
     known = [cost for cost in costs if cost is not None]
     if known and len(known) == len(costs):
         parts.append(f"${sum(known):.2f}")
-    if errors := sum(cell.num_errors for cell in cells if not cell.is_outdated):
+    told = [cell for cell in cells if not cell.is_outdated]
+    if errors := sum(cell.num_errors for cell in told):
         parts.append(f"{errors} infra error{'' if errors == 1 else 's'}, left out")
+    if num_not_judged := sum(cell.num_not_judged for cell in told):
+        parts.append(f"{num_not_judged} not judged, left out")
     return " · ".join(parts)
 
 
@@ -224,10 +227,11 @@ def run_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
         why = eval_run.ended_because or "Cancelled before it was complete."
         return Sentence("none", "ban", why, so_far)
     if not counts.num_failed:
-        text = f"{name} failed no test, but {counts.num_open} could not be judged."
-        return Sentence("warn", "alert-triangle", text, so_far)
+        text = f"{name} failed no test, but there is no verdict on {counts.num_open}."
+        detail = f"{so_far}. {eval_run.ended_because}" if eval_run.ended_because else so_far
+        return Sentence("warn", "alert-triangle", f"Inconclusive: {text}", detail)
     text = f"{name} failed {counts.num_failed} of {counts.num_judged} tests."
-    open_tests = f"{counts.num_open} could not be judged" if counts.num_open else ""
+    open_tests = f"{counts.num_open} without a verdict" if counts.num_open else ""
     return Sentence("bad", "circle-x", text, open_tests)
 
 
@@ -240,6 +244,10 @@ def judges_sentence(eval_run: EvalRun, counts: Tally) -> Sentence:
 
 
 def _not_run(board: Board, now: Column, live: Column | None, before: Tally | None) -> Sentence:
+    cells = board.cells_of(now)
+    if any(set(cell.letters) & {"e", "u"} and not cell.is_outdated for cell in cells):
+        text = f"{_name(now)} was run, but no test of it has a verdict."
+        return Sentence("warn", "alert-triangle", text, _detail(board, now))
     text = f"{_name(now)} has not been run yet"
     if live and before and before.num_judged:
         text += f"; {_name(live)} passed {before.num_passed} of {before.num_judged}"
@@ -254,12 +262,16 @@ def _detail(board: Board, now: Column) -> str:
         if (number := sum(row.move is move for row in board.rows))
     ]
     unjudged = [cell for cell in board.cells_of(now) if not cell.is_judged]
-    # An infrastructure error is somebody's work; a test that waits for its first run is not.
-    num_lost = sum("e" in cell.letters and not cell.is_outdated for cell in unjudged)
-    if num_lost:
-        parts.append(f"{num_lost} not judged: infrastructure error")
-    if len(unjudged) > num_lost:
-        parts.append(f"{len(unjudged) - num_lost} not run")
+    # What was lost is somebody's work; a test that waits for its first run is not.
+    told = [cell for cell in unjudged if not cell.is_outdated]
+    num_infra = sum("e" in cell.letters for cell in told)
+    num_not_judged = sum("u" in cell.letters and "e" not in cell.letters for cell in told)
+    if num_infra:
+        parts.append(f"{num_infra} without a verdict: infrastructure error")
+    if num_not_judged:
+        parts.append(f"{num_not_judged} without a verdict: not judged")
+    if num_open := len(unjudged) - num_infra - num_not_judged:
+        parts.append(f"{num_open} not run")
     return " · ".join(parts)
 
 

@@ -28,6 +28,7 @@ EVAL_STATES = {
     EvalRun.Status.RUNNING: ("accent", "loader-2", "running"),
     EvalRun.Status.PASSED: ("good", "circle-check", "passed"),
     EvalRun.Status.FAILED: ("bad", "circle-x", "failed"),
+    EvalRun.Status.INCONCLUSIVE: ("warn", "alert-triangle", "inconclusive"),
     EvalRun.Status.VOID: ("warn", "alert-triangle", "void"),
     EvalRun.Status.CANCELLED: ("none", "ban", "cancelled"),
 }
@@ -43,6 +44,7 @@ class EvalSummary:
     num_failed: int
     num_errors: int
     num_repeats: int
+    num_not_judged: int = 0
 
     @property
     def pill(self) -> tuple[str, str, str]:
@@ -52,7 +54,7 @@ class EvalSummary:
     @property
     def num_done(self) -> int:
         """Return the repeats that have ended."""
-        return self.num_passed + self.num_failed + self.num_errors
+        return self.num_passed + self.num_failed + self.num_errors + self.num_not_judged
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ def summaries_of(runs: list[EvalRun]) -> list[EvalSummary]:
             passed=Count("pk", filter=Q(status=status.PASSED)),
             failed=Count("pk", filter=Q(status=status.FAILED)),
             errors=Count("pk", filter=Q(status=status.INFRA_ERROR)),
+            not_judged=Count("pk", filter=Q(status=status.NOT_JUDGED)),
         )
     }
     return [_summary(run, counts.get(run.pk, {})) for run in runs]
@@ -257,6 +260,7 @@ def _summary(run: EvalRun, counts: Mapping[str, Any]) -> EvalSummary:
         num_failed=counts.get("failed", 0),
         num_errors=counts.get("errors", 0),
         num_repeats=counts.get("repeats", 0),
+        num_not_judged=counts.get("not_judged", 0),
     )
 
 

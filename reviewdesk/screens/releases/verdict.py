@@ -106,6 +106,9 @@ def _evaluated_verdict(version: Version, status: EvalRun.Status, detail: str) ->
         return Verdict("info", "loader-2", f"The golden tests of {version} are running.", detail)
     if status is EvalRun.Status.FAILED:
         return Verdict("bad", "circle-x", f"{version} fails golden tests.", detail)
+    if status is EvalRun.Status.INCONCLUSIVE:
+        sentence = f"{version} fails no golden test, but not every one has a verdict."
+        return Verdict("warn", "alert-triangle", sentence, detail)
     sentence = f"The eval run of {version} says nothing: it is {status.label}."
     return Verdict("info", "ban", sentence, detail)
 
