@@ -30,6 +30,7 @@ _logger = logging.getLogger(__name__)
 _JUDGED = (
     "status", "checks", "hard", "error", "num_missing", "cost_usd", "working_ms", "finished_at",
 )  # fmt: skip
+_NOTHING_COUNTS = (EvalRun.Status.VOID, EvalRun.Status.CANCELLED)
 _ENDED = sorted(set(Run.Status) - set(Run.OPEN))
 _SETTLEABLE = Q(run__status__in=_ENDED) | Q(run=None)
 _UNREAD = ("run__input", "run__fixtures", "run__session__said", "run__session__said_vector")
@@ -66,6 +67,8 @@ def finish(
 ) -> EvalRun:
     """End an eval run and stop what of it still runs; one that has ended stays as it is.
 
+    Judges are asked no more about one of which nothing counts.
+
     In the caller's transaction or one of its own; locks the eval run, then its runs.
 
     Args:
@@ -80,6 +83,8 @@ def finish(
             return row
         row.status, row.ended_because, row.finished_at = status, because[:1000], database_now()
         row.save(update_fields=["status", "ended_because", "finished_at"])
+        if status in _NOTHING_COUNTS:
+            stop_asking_about(eval_run=row)
         why = f"cancelled by {by}" if by else because or f"eval run {row.pk} has ended"
         open_runs = Run.objects.filter(eval_result__eval_run=row, status__in=Run.OPEN)
         if ids := list(open_runs.values_list("pk", flat=True)):

@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from agents.errors import JudgeError
 from agents.judges.hints import hint_judges_on_commit
 from agents.judges.verdicts import PENDING
-from agents.models import EvalResult, Judgement, JudgeVersion
+from agents.models import EvalResult, EvalRun, Judgement, JudgeVersion
 from agents.tools.autonomy import database_now
 from traces.models import Session
 
@@ -79,20 +79,34 @@ def stop_asking(*, version: JudgeVersion, by: AbstractBaseUser) -> int:
     What a worker hears of those from now on is not written: its token has moved on.
     """
     open_rows = Judgement.objects.filter(version=version, status__in=PENDING)
-    return open_rows.update(
-        status=Judgement.Status.FAILED,
-        error=f"Stopped by {by} before it was judged.",
-        claim_token=F("claim_token") + 1,
-        next_at=None,
-        lease_until=None,
-        finished_at=database_now(),
-    )
+    return _take_back(open_rows, f"Stopped by {by} before it was judged.")
+
+
+def stop_asking_about(*, eval_run: EvalRun) -> int:
+    """Take back what has not been judged yet of an eval run of which nothing counts any more.
+
+    In the transaction that ends it; what is under way is not asked a second time.
+    """
+    open_rows = Judgement.objects.filter(eval_result__eval_run=eval_run, status__in=PENDING)
+    why = f"Eval run {eval_run.pk} was {eval_run.get_status_display()} before it was judged."
+    return _take_back(open_rows, why)
 
 
 def subject_of(expectation: dict[str, str]) -> str:
     """Return an expectation `{kind: must | must_not, text}` of a golden test as a subject."""
     words = "must" if expectation["kind"] == "must" else "must not"
     return f"The agent {words}: {expectation['text']}"[:LONGEST_SUBJECT]
+
+
+def _take_back(open_rows: QuerySet[Judgement], why: str) -> int:
+    return open_rows.update(
+        status=Judgement.Status.FAILED,
+        error=why,
+        claim_token=F("claim_token") + 1,
+        next_at=None,
+        lease_until=None,
+        finished_at=database_now(),
+    )
 
 
 def _check(version: JudgeVersion, sessions: Sequence[Session], subjects: Sequence[str]) -> None:

@@ -9,8 +9,9 @@ not hold those who judge it.
 from dataclasses import dataclass
 
 from django.db import connection, transaction
+from django.db.models import Q
 
-from agents.models import Judgement
+from agents.models import Judgement, KillSwitch
 
 # The answer's time and that of a second try, twice: a stalled endpoint is noticed late.
 LEASE_SECONDS = 300
@@ -63,3 +64,10 @@ def held(claim: JudgementClaim) -> Judgement | None:
         .filter(pk=claim.judgement_id, claim_token=claim.token, status=Judgement.Status.RUNNING)
         .first()
     )
+
+
+def judges_stop(project_id: int) -> KillSwitch | None:
+    """Return the stop that holds a project's judges now, if one does, as `DUE` has it."""
+    stops = KillSwitch.objects.filter(lifted_at=None, stops=KillSwitch.Stops.ALL, tool="")
+    of_it = stops.filter(Q(project=None) | Q(project=project_id), agent=None)
+    return of_it.order_by("pk").first()

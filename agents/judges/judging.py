@@ -1,10 +1,15 @@
 """Judging what is due: read the session, ask the model outside any transaction, store what it says.
 
 Nonsense is asked about once more and then it is a failure; an endpoint that is away is tried again
-after a backoff, six times at most. A judgement that failed has no verdict.
+after a backoff, six times at most. A judgement that failed has no verdict. Before each ask it is
+looked whether it may be made: what was taken back is let go, and what is stopped or over a budget
+of the day waits, which is no attempt. What was asked is counted, whatever became of it.
 """
 
 import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -15,13 +20,17 @@ from django.db import transaction
 from agents.errors import ModelError, ModelRefusedError, ModelUnavailableError, Usage
 from agents.golden.outcome import events_of
 from agents.judges.answer import Answer, NonsenseError, read_answer
-from agents.judges.claim import JudgementClaim, held
+from agents.judges.claim import JudgementClaim, held, judges_stop
 from agents.judges.prompt import messages_for, response_format
+from agents.judges.spending import agent_judged, budget_reached, look_again_at
 from agents.llm.client import complete
 from agents.llm.routing import endpoint_for
 from agents.models import Judgement
 from agents.runtime.claim import lend_connection
+from agents.runtime.spending import Used, count_for, used_by
 from agents.tools.autonomy import database_now
+from agents.tools.standing import hold_authority
+from agents.tools.stops import name_of
 from traces.clean import clean_text
 from traces.models import Span
 from traces.pricing import price_table
@@ -40,10 +49,25 @@ _AGAIN = (
 
 @dataclass
 class _Talk:
-    """What was said with a model, and what it used."""
+    """What was said with a model, what it used, and the agent whom it is counted for."""
 
-    messages: list[dict[str, Any]]
+    claim: JudgementClaim
+    agent_id: int | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
+    milliseconds: int = 0
+
+
+class _WaitingError(Exception):
+    """The judge may not be asked now; says why, and whether a budget is what it waits for."""
+
+    def __init__(self, why: str, *, is_for_budget: bool) -> None:
+        super().__init__(why)
+        self.is_for_budget = is_for_budget
+
+
+class _TakenBackError(Exception):
+    """The judgement is not this worker's any more."""
 
 
 def judge_claimed(claim: JudgementClaim) -> None:
@@ -52,20 +76,23 @@ def judge_claimed(claim: JudgementClaim) -> None:
         row = held(claim)
     if row is None:
         return
-    talk = _Talk([])
+    talk = _Talk(claim, agent_judged(row))
     if row.num_attempts > MOST_ATTEMPTS:
-        _fail(claim, talk, f"Given up: its worker was lost {MOST_ATTEMPTS} times.")
+        _fail(row, talk, f"Given up: its worker was lost {MOST_ATTEMPTS} times.")
         return
     try:
         talk.messages = _question(row)
-        lend_connection()
         answer = _ask(row, talk)
+    except _TakenBackError:
+        _count_lost(row, talk)
+    except _WaitingError as error:
+        _wait(row, talk, error)
     except ModelUnavailableError as error:
-        _put_off(claim, talk, error)
+        _put_off(row, talk, error)
     except (ModelError, NonsenseError) as error:
-        _fail(claim, talk, str(error))
+        _fail(row, talk, str(error))
     else:
-        _store(claim, talk, answer)
+        _store(row, talk, answer)
 
 
 def _question(row: Judgement) -> list[dict[str, Any]]:
@@ -94,8 +121,30 @@ def _ask(row: Judgement, talk: _Talk) -> Answer:
         raise NonsenseError(f"No verdict, asked twice: {error}.") from error
 
 
+def _check_may_ask(row: Judgement, talk: _Talk) -> None:
+    """Make sure that a judge may be asked now, under the authority that holds as it begins.
+
+    Raises:
+        _TakenBackError: Another worker has it, or it was taken back.
+        _WaitingError: It is stopped, or a budget of the day is used up.
+    """
+    project_id = row.version.judge.project_id
+    with transaction.atomic():
+        hold_authority()
+        if held(talk.claim) is None:
+            raise _TakenBackError
+        if (switch := judges_stop(project_id)) is not None:
+            why = f"Waits: {name_of(switch)} is stopped ({switch.reason})."
+            raise _WaitingError(why, is_for_budget=False)
+        if why := budget_reached(project_id=project_id, agent_id=talk.agent_id):
+            raise _WaitingError(why, is_for_budget=True)
+
+
 def _said(row: Judgement, talk: _Talk) -> Answer:
     version = row.version
+    _check_may_ask(row, talk)
+    lend_connection()
+    began = time.monotonic()
     try:
         completion = complete(
             endpoint=endpoint_for(model=version.model, agent_base_url=version.model_base_url),
@@ -112,67 +161,105 @@ def _said(row: Judgement, talk: _Talk) -> Answer:
         # It did answer, and that cost something: without words, or without a choice.
         talk.usages.append(error.usage)
         raise NonsenseError("it answered without words") from error
+    finally:
+        talk.milliseconds += round((time.monotonic() - began) * 1000)
     usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
     talk.usages.append(usage)
     return read_answer(completion.content, [each["key"] for each in version.verdicts])
 
 
-def _store(claim: JudgementClaim, talk: _Talk, answer: Answer) -> None:
-    with transaction.atomic():
-        if (row := held(claim)) is None:
-            return
-        row.verdict, row.reason, row.error = answer.verdict, answer.reason, ""
-        _close(row, talk, Judgement.Status.DONE)
+def _store(row: Judgement, talk: _Talk, answer: Answer) -> None:
+    with _written(row, talk) as own:
+        if own is not None:
+            own.verdict, own.reason, own.error = answer.verdict, answer.reason, ""
+            _close(own, Judgement.Status.DONE)
 
 
-def _fail(claim: JudgementClaim, talk: _Talk, error: str) -> None:
-    with transaction.atomic():
-        if (row := held(claim)) is None:
-            return
-        row.error = clean_text(error)[:_LONGEST_ERROR]
-        _close(row, talk, Judgement.Status.FAILED)
+def _fail(row: Judgement, talk: _Talk, error: str) -> None:
+    with _written(row, talk) as own:
+        if own is not None:
+            own.error = clean_text(error)[:_LONGEST_ERROR]
+            _close(own, Judgement.Status.FAILED)
 
 
-def _put_off(claim: JudgementClaim, talk: _Talk, error: ModelUnavailableError) -> None:
+def _wait(row: Judgement, talk: _Talk, error: _WaitingError) -> None:
+    """Leave it as due as it was, once it may be asked; this was no attempt."""
+    with _written(row, talk) as own:
+        if own is not None:
+            now = database_now()
+            own.error = clean_text(str(error))[:_LONGEST_ERROR]
+            own.num_attempts = max(own.num_attempts - 1, 0)
+            own.status, own.lease_until = Judgement.Status.PENDING, None
+            own.next_at = look_again_at(now) if error.is_for_budget else now
+
+
+def _put_off(row: Judgement, talk: _Talk, error: ModelUnavailableError) -> None:
     """Try again later: after a backoff, and not before the endpoint wants to be asked."""
     wait = error.retry_after or 0.0
-    with transaction.atomic():
-        if (row := held(claim)) is None:
+    with _written(row, talk) as own:
+        if own is None:
             return
-        row.error = clean_text(str(error))[:_LONGEST_ERROR]
-        if row.num_attempts >= MOST_ATTEMPTS or wait > _LONGEST_WAIT:
-            _close(row, talk, Judgement.Status.FAILED)
+        own.error = clean_text(str(error))[:_LONGEST_ERROR]
+        if own.num_attempts >= MOST_ATTEMPTS or wait > _LONGEST_WAIT:
+            _close(own, Judgement.Status.FAILED)
             return
-        backoff = min(_LONGEST_BACKOFF, _BACKOFF_SECONDS * 2 ** (row.num_attempts - 1))
+        backoff = min(_LONGEST_BACKOFF, _BACKOFF_SECONDS * 2 ** (own.num_attempts - 1))
         seconds = max(wait, random.uniform(backoff / 2, backoff))  # noqa: S311
-        row.status, row.lease_until = Judgement.Status.PENDING, None
-        row.next_at = database_now() + timedelta(seconds=seconds)
-        _count(row, talk)
-        row.save()
+        own.status, own.lease_until = Judgement.Status.PENDING, None
+        own.next_at = database_now() + timedelta(seconds=seconds)
 
 
-def _close(row: Judgement, talk: _Talk, status: Judgement.Status) -> None:
+def _count_lost(row: Judgement, talk: _Talk) -> None:
+    """Count what was asked for a judgement that others have taken."""
+    with _written(row, talk):
+        pass
+
+
+@contextmanager
+def _written(row: Judgement, talk: _Talk) -> Iterator[Judgement | None]:
+    """Yield the judgement, locked, if it is still this worker's, and save it with what was used.
+
+    What was used counts into the day's budget in any case.
+    """
+    with transaction.atomic():
+        own = held(talk.claim)
+        yield own
+        used = _count(row, own, talk)
+        if own is not None:
+            own.save()
+        if talk.agent_id is not None:
+            for each in used:
+                count_for(talk.agent_id, **each)
+
+
+def _close(row: Judgement, status: Judgement.Status) -> None:
     row.status, row.finished_at = status, database_now()
     row.next_at = row.lease_until = None
-    _count(row, talk)
-    row.save()
 
 
-def _count(row: Judgement, talk: _Talk) -> None:
-    """Add what the calls used; a price that nobody knows makes the whole cost unknown."""
+def _count(row: Judgement, own: Judgement | None, talk: _Talk) -> list[Used]:
+    """Add what the calls used to the judgement, and return it for the day's budget, by call.
+
+    A price that nobody knows makes the whole cost of a judgement unknown.
+    """
     prices = price_table(row.version.judge.project_id)
+    in_all: list[Used] = [{"milliseconds": talk.milliseconds}] if talk.milliseconds else []
     for usage in talk.usages:
-        row.model = usage.model[:200]
         cost = prices.cost(
             model=usage.model,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             at=database_now().date(),
         )
-        is_first = row.input_tokens is None and row.output_tokens is None
-        row.cost_usd = _sum(row.cost_usd, cost, is_first=is_first)
-        row.input_tokens = (row.input_tokens or 0) + (usage.input_tokens or 0)
-        row.output_tokens = (row.output_tokens or 0) + (usage.output_tokens or 0)
+        in_all.append(used_by(usage, cost, 0))
+        if own is None:
+            continue
+        own.model = usage.model[:200]
+        is_first = own.input_tokens is None and own.output_tokens is None
+        own.cost_usd = _sum(own.cost_usd, cost, is_first=is_first)
+        own.input_tokens = (own.input_tokens or 0) + (usage.input_tokens or 0)
+        own.output_tokens = (own.output_tokens or 0) + (usage.output_tokens or 0)
+    return in_all
 
 
 def _sum(before: Decimal | None, cost: Decimal | None, *, is_first: bool) -> Decimal | None:

@@ -44,8 +44,9 @@ def day_limit_passed(run: Run) -> str:
     """Return which budget of the day keeps a run from its next step, or an empty string.
 
     The budgets are read again each time: one that was changed holds for runs in flight too. Golden
-    tests count into the budgets but are held by their version's limits alone, so that a busy
-    day cannot void the evidence for a release. One query, one more where runs are limited.
+    tests count into the budgets, their simulated customers with them, but are held by their
+    version's limits alone, so that a busy day cannot void the evidence for a release. Their
+    judges wait (`agents.judges.spending`). One query, one more where runs are limited.
     """
     if run.kind != Run.Kind.LIVE:
         return ""
