@@ -7,6 +7,7 @@ import pytest
 from agents.golden.expectations import (
     NOTHING_JUDGED,
     State,
+    ask_judges,
     expectations_of,
     judge_for_expectations,
 )
@@ -16,8 +17,8 @@ from agents.judges.verdicts import verdicts_for
 from agents.models import EvalResult, EvalRun, Judgement, JudgeVersion
 from agents.runtime.loop import advance
 from reviewdesk.screens.golden.expected import lines_of_expectations
-from tests.factories import make_label, make_session, make_user
-from tests.golden import CALLS_CANCEL, make_test, run_all
+from tests.factories import make_label, make_run, make_session, make_user
+from tests.golden import CALLS_CANCEL, make_eval_run, make_test, run_all
 from tests.judging import make_judge, make_judge_version, make_judgement
 from tests.model_server import model_server
 from tests.shop import CANCEL, make_shop_agent
@@ -104,6 +105,21 @@ def test_judge_that_is_not_believed_is_advisory_and_counts_for_nothing() -> None
     eval_run, result = again(eval_run)
     assert (eval_run.status, result.status) == ("passed", "passed")
     assert states(result) == [(State.BROKEN, True)] * 2
+
+
+def test_one_judge_is_asked_about_expectations_in_a_whole_eval_run() -> None:
+    agent, version = make_shop_agent()
+    tests = [make_test(agent, expectations=[KIND]) for _ in range(2)]
+    results = list(make_eval_run(version, tests, "p").results.order_by("pk"))
+    for result in results:
+        result.run = make_run(agent)
+        result.save()
+    chosen = make_judge_version(make_judge(agent.project))
+    ask_judges(results[:1], by=None)
+    make_trust(make_judge_version(make_judge(agent.project)), num=20, subject=subject_of(KIND))
+    ask_judges(results[1:], by=None)
+    asked = Judgement.objects.filter(eval_result__in=results)
+    assert list(asked.values_list("version", flat=True)) == [chosen.pk] * 2
 
 
 def test_judgement_that_failed_is_no_verdict() -> None:

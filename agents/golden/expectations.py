@@ -230,7 +230,19 @@ def _versions(result: EvalResult, slugs: set[str]) -> dict[str, JudgeVersion | N
         version.judge.slug: version
         for version in versions.select_related("judge").order_by("number")
     }
-    return {**found, "": judge_for_expectations(project_id)} if "" in slugs else found
+    return {**found, "": _judge_of_run(result, project_id)} if "" in slugs else found
+
+
+def _judge_of_run(result: EvalResult, project_id: int) -> JudgeVersion | None:
+    """Return who is asked about expectations: once chosen, the same for the whole eval run.
+
+    Choosing reads all that the judge was measured on, and results come in one by one.
+    """
+    asked = Judgement.objects.filter(eval_result__eval_run=result.eval_run_id).exclude(subject="")
+    known = asked.filter(version__judge__archived_at=None).select_related("version__judge")
+    if chosen := known.order_by("pk").first():
+        return chosen.version
+    return judge_for_expectations(project_id)
 
 
 def _expectation(text: str, verdicts: Sequence[JudgeVerdict]) -> Expectation:

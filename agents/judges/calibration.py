@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -77,16 +78,24 @@ class Calibration:
             return self.cases
         if slice == EXPECTATIONS:
             return self.expectations
-        return tuple(case for case in self.cases if slice in case.slices)
+        return tuple(self._by_slice.get(slice, ()))
 
     def slices(self, dimension: str) -> list[str]:
         """Return the slices of a dimension that have cases, the largest first."""
-        sizes: dict[str, int] = defaultdict(int)
+        sizes = {
+            name: len(cases)
+            for name, cases in self._by_slice.items()
+            if name.startswith(f"{dimension}:")
+        }
+        return sorted(sizes, key=lambda name: (-sizes[name], name))
+
+    @cached_property
+    def _by_slice(self) -> dict[str, list[Case]]:
+        found: dict[str, list[Case]] = defaultdict(list)
         for case in self.cases:
             for name in case.slices:
-                if name.startswith(f"{dimension}:"):
-                    sizes[name] += 1
-        return sorted(sizes, key=lambda name: (-sizes[name], name))
+                found[name].append(case)
+        return dict(found)
 
     @property
     def num_disputed(self) -> int:

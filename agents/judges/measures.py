@@ -38,9 +38,11 @@ class Rate:
         """Return its bounds, 0 to 1."""
         if not self.n:
             return None
-        test = stats.binomtest(self.num, self.n)  # type: ignore[attr-defined]
-        found = test.proportion_ci(confidence_level=LEVEL, method="exact")
-        return float(found.low), float(found.high)
+        # By quantiles of the beta distribution: scipy's binomtest searches for them, in 5 ms each.
+        tail, num_others = (1 - LEVEL) / 2, self.n - self.num
+        low = special.betaincinv(self.num, num_others + 1, tail) if self.num else 0.0
+        high = special.betaincinv(self.num + 1, num_others, 1 - tail) if num_others else 1.0
+        return float(low), float(high)
 
     @property
     def low(self) -> float | None:
