@@ -10,9 +10,11 @@ from django.utils import timezone
 from agents.demo.history import past_sessions, span_id_of
 from agents.demo.labelling import past_labels
 from agents.demo.load import AGENT, SHOP, WHOLESALE, config_of
+from agents.demo.parcels import PARCELS
 from agents.demo.play import play
 from agents.demo.records import NUM_PROMPTS, prompt_of, shop_records
 from agents.demo.shop import MemoryWorld
+from agents.golden.adversarial.attacks import ATTACKS
 from agents.llm.simulator.scripted import ScriptedBrain
 from agents.llm.simulator.server import ModelServer
 from agents.models import (
@@ -103,6 +105,10 @@ def test_the_demo_is_a_desk_that_has_been_worked_at() -> None:
     assert Demotion.objects.get().rule == Demotion.Rule.UNDO
     made = UndoableCall.objects.filter(agent_tool__name="modify_pending_order_address")
     assert sorted(made.values_list("status", flat=True)) == ["open", "open", "undone"]
+
+    attacks = GoldenTest.objects.filter(agent__slug=PARCELS, suite=GoldenTest.Suite.ADVERSARIAL)
+    assert attacks.count() == len(ATTACKS)
+    assert not EvalRun.objects.filter(results__test__in=attacks).exists(), "left to a newcomer"
 
     tainted = Run.objects.get(taint__isnull=False)
     assert (tainted.status, tainted.parked_for) == (Run.Status.WAITING, Run.Parked.APPROVAL)

@@ -186,6 +186,15 @@ def test_page_says_what_comes_and_adds_it() -> None:
 
 
 @pytest.mark.django_db
+def test_page_tells_how_agentdojos_attacks_come_in() -> None:
+    agent, _ = make_shop_agent()
+    client = client_as(Role.REVIEWER, agent.project)
+    page = client.get(url(agent)).content.decode()
+    command = f"manage.py import_agentdojo FILE --project {agent.project.slug} --agent shop --by "
+    assert command in page
+
+
+@pytest.mark.django_db
 def test_page_names_archived_and_left_out_attacks() -> None:
     agent, _ = make_shop_agent()
     add_suite(agent=agent, by=make_user())

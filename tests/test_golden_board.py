@@ -124,6 +124,17 @@ def test_a_run_that_is_not_there_is_as_if_it_were_not_asked_for(value: str) -> N
     assert "Test 1</a>" in page(agent, f"a={value}&b={value}")
 
 
+def test_agent_with_a_live_version_is_shown_before_one_on_trial() -> None:
+    agent, _, _, _ = desk(1)
+    on_trial = Agent.objects.create(
+        project=agent.project, slug="first", name="A first one", dataset="test"
+    )
+    make_test(on_trial, title="Tried only")
+    assert "Test 1</a>" in page(agent, "")
+    assert "Tried only" not in page(agent, "")
+    assert "Tried only" in page(agent, "agent=first")
+
+
 def test_another_agents_run_cannot_be_compared() -> None:
     agent, _, _, _ = desk(1)
     _, other_live, _, other_tests = desk(1)

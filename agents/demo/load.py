@@ -16,6 +16,7 @@ from agents.config import Limits, VersionConfig
 from agents.demo.authority import fill_authority, give_tools, grant_levels, undo_one
 from agents.demo.breakers import trip_breaker
 from agents.demo.history import PastSession, past_sessions
+from agents.demo.injection import add_attacks
 from agents.demo.judging import write_judges
 from agents.demo.labelling import past_labels, store_labels
 from agents.demo.outgoing import fill_outgoing
@@ -149,6 +150,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     trip_breaker(project=shop)
     leave_unknown(project=shop, engineer=staff.engineer, lead=staff.lead)
     leave_tainted(project=shop, engineer=staff.engineer, lead=staff.lead)
+    add_attacks(project=shop, by=staff.reviewers[0])
     spend_and_budgets(project=shop, agent=agent, engineer=staff.engineer, lead=staff.lead)
     fill_outgoing(
         project=shop,

@@ -96,7 +96,7 @@ def agents_of(project: Project) -> list[Agent]:
 
 
 def chosen_agent(agents: list[Agent], slug: str) -> Agent | None:
-    """Return the agent asked for, or else the first with golden tests, or the first.
+    """Return the agent asked for, or else one with golden tests, a live one first, or the first.
 
     Raises:
         Http404: No such agent.
@@ -169,13 +169,15 @@ def permissions(request: HttpRequest) -> dict[str, Any]:
 
 
 def _with_tests(agents: list[Agent]) -> Agent | None:
-    """Return the first agent that has golden tests, else the first."""
+    """Return the first agent that has golden tests, one with a live version before others."""
     having = set(
         GoldenTest.objects.filter(agent__in=agents, archived_at=None).values_list(
             "agent_id", flat=True
         )
     )
-    return next((agent for agent in agents if agent.pk in having), agents[0] if agents else None)
+    tested = [agent for agent in agents if agent.pk in having]
+    live = [agent for agent in tested if agent.live_version_id]
+    return next(iter([*live, *tested, *agents]), None)
 
 
 def _first_panel(agent: Agent, board: Board, rows: Any) -> Any:
