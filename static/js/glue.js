@@ -40,9 +40,13 @@
     if (over > 0) tabs.scrollLeft += over + 24;
   });
 
-  // A refused form: the first field with an error gets the focus.
+  // A refused form: the first field with an error gets the focus; what is wrong with the whole form comes into sight.
   document.body.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.xhr?.status === 422) event.detail.target.querySelector("[aria-invalid='true']")?.focus();
+    if (![409, 422].includes(event.detail.xhr?.status)) return;
+    // After a swap of the whole element `detail.target` is the one that is gone.
+    const field = event.detail.xhr.status === 422 && event.target.querySelector("[aria-invalid='true']");
+    field?.focus();
+    (field || event.target.querySelector("[role='alert']"))?.scrollIntoView({ block: "center" });
   });
 
   // Dialogs: [data-open="id"] opens, a form in it may carry data-close to close on success.

@@ -95,6 +95,15 @@ def test_rail_shows_a_suite_without_leaving_the_page(page, desk):
     expect(rail.locator("[aria-current=true]")).to_contain_text("Edge")
 
 
+def test_what_is_wrong_with_a_form_comes_into_sight(page, desk):
+    test = desk.golden_tests.first()
+    page.goto(f"{home_of(desk)}{test.pk}/edit/")
+    page.locator("[name='customer'][value='simulated']").check()
+    page.get_by_role("button", name="Save the test").click()
+    expect(page.get_by_role("alert")).to_contain_text("goal")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+
+
 def test_n_asks_and_the_gate_is_begun_followed_and_read(page, desk):
     page.goto(home_of(desk))
     page.keyboard.press("n")
