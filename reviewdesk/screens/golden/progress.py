@@ -166,7 +166,8 @@ def read_progress(eval_run: EvalRun) -> Progress:
     is_running = eval_run.status == EvalRun.Status.RUNNING
     is_over = eval_run.status in _JUDGED
     cost = _cost(results)
-    is_judging = is_running and num_done == len(results) and judging.num_waiting > 0
+    is_going_on = is_running and num_done < len(results)
+    is_judging = is_running and not is_going_on and judging.num_waiting > 0
     return Progress(
         eval_run=eval_run,
         tests=tests,
@@ -181,7 +182,7 @@ def read_progress(eval_run: EvalRun) -> Progress:
         is_stuck=is_running and not num_live_workers(),
         seconds_left=_seconds_left(eval_run, num_done, len(results)),
         cost_usd=cost,
-        cost_in_all=cost * len(results) / num_done if cost and is_running else None,
+        cost_in_all=cost * len(results) / num_done if cost and is_going_on else None,
         expected=estimate_from_json(eval_run.estimate),
         gate=gates_of(eval_run).first(),
         is_void=is_over and not is_evidence_valid(eval_run),
