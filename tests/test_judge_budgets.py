@@ -11,16 +11,21 @@ from agents.golden.customer import DONE
 from agents.golden.runner import cancel_eval_run, settle_finished, start_eval_run
 from agents.judges.ask import request_judgements
 from agents.judges.spending import agent_judged, look_again_at
+from agents.judges.verdicts import why_waiting
 from agents.judges.worker import judge_all_here
 from agents.models import Agent, Budget, EvalRun, Judgement, KillSwitch, Spend
 from agents.runtime.loop import advance
 from agents.tools.stops import lift, stop
 from reviewdesk.people.roles import Role
+from reviewdesk.screens.golden.gate_pages import read_gate
 from tests.factories import make_session, make_user
+from tests.gate import answer as answer_gate
+from tests.gate import begin_gate
 from tests.golden import CALLS_CANCEL, make_test, run_all
-from tests.judging import make_judge, make_judge_version
+from tests.judging import make_judge, make_judge_version, make_judgement
 from tests.model_server import ModelServer, model_server
 from tests.shop import CANCEL, make_shop_agent
+from tests.test_eval_screens import get
 from tests.test_golden_customer import GOAL, play
 from tests.test_judge_ask import LONG_AGO, PASS
 from traces.models import ModelPrice
@@ -214,7 +219,7 @@ def test_cancelled_eval_run_asks_no_judge_any_more() -> None:
         assert len(server.requests) == num
 
 
-def test_eval_run_waits_for_judges_that_wait_for_a_budget() -> None:
+def test_eval_run_waits_for_judges_that_wait_for_a_budget_and_says_so() -> None:
     with model_server("Shall I cancel #T1?", [CANCEL], "Done.", PASS) as server:
         eval_run = start_judged_run(server.base_url)
         budget = Budget.objects.create(project=eval_run.agent.project, max_tokens=1, reason="Test.")
@@ -222,6 +227,9 @@ def test_eval_run_waits_for_judges_that_wait_for_a_budget() -> None:
         settle_finished()
         eval_run.refresh_from_db()
         assert eval_run.status == EvalRun.Status.RUNNING
+        assert why_waiting([eval_run.pk]).startswith("Waits: the project's budget of 1 token a day")
+        text = get(eval_run.agent, f"runs/{eval_run.pk}/")
+        assert "1 answer of judges is still to come. Waits: the project&#x27;s budget" in text
         budget.max_tokens = 1_000_000
         budget.save()
         Judgement.objects.update(next_at=eval_run.created_at)
@@ -229,6 +237,26 @@ def test_eval_run_waits_for_judges_that_wait_for_a_budget() -> None:
     settle_finished()
     eval_run.refresh_from_db()
     assert eval_run.status == EvalRun.Status.PASSED
+    assert why_waiting([eval_run.pk]) == ""
+
+
+def test_gate_that_waits_for_judges_says_what_they_wait_for() -> None:
+    _, gate = begin_gate(num_tests=1)
+    answer_gate(gate, now="p", before="p")
+    assert read_gate(gate).waits_because == ""
+    result = gate.candidate_run.results.first()
+    version = make_judge_version(make_judge(gate.agent.project))
+    make_judgement(
+        version,
+        make_session(gate.agent.project),
+        eval_result=result,
+        status="pending",
+        verdict="",
+        error="Waits: the project's budget is used up.",
+    )
+    assert read_gate(gate).waits_because == "Waits: the project's budget is used up."
+    text = get(gate.agent, f"gates/{gate.pk}/")
+    assert "judges have still to answer. Waits: the project&#x27;s budget is used up." in text
 
 
 def test_simulated_customer_counts_for_the_agent_that_is_tested() -> None:

@@ -87,6 +87,17 @@ def num_pending(eval_run: EvalRun) -> int:
     return Judgement.objects.filter(eval_result__eval_run=eval_run, status__in=PENDING).count()
 
 
+def why_waiting(eval_run_ids: Sequence[int]) -> str:
+    """Return why judgements of these eval runs are put off: a budget, a stop, an endpoint.
+
+    Empty where none is. One query.
+    """
+    waiting = Judgement.objects.filter(
+        eval_result__eval_run__in=eval_run_ids, status=Judgement.Status.PENDING
+    ).exclude(error="")
+    return waiting.order_by("next_at").values_list("error", flat=True).first() or ""
+
+
 def _verdict(row: Judgement, agent: str, calibrations: dict[int, Calibration]) -> JudgeVerdict:
     slice = slice_of_result(agent_slug=agent, subject=row.subject)
     trust = trust_in(row.version, calibrations[row.version_id], slice)

@@ -27,6 +27,7 @@ from agents.gate.report import failure_junit, junit_of, text_of
 from agents.gate.results import evidence_from, read_results
 from agents.gate.run import cancel_gate, find_or_start_gate, settle_gates
 from agents.golden.runner import settle_finished
+from agents.judges.verdicts import why_waiting
 from agents.models import Agent, Gate, Version
 from agents.runtime.claim import num_live_workers
 from reviewdesk.people.models import User
@@ -154,7 +155,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt as error:
             _leave(gate, is_own=is_own, because="Cancelled from the shell.", error=error)
         if gate.status == Gate.Status.RUNNING:
+            waits = why_waiting([gate.baseline_run_id, gate.candidate_run_id])
             because = f"It was not decided within {minutes:g} minutes."
+            because = f"{because} Its judges have still to answer. {waits}" if waits else because
             _leave(gate, is_own=is_own, because=because)
 
     def _refuse(self, message: str, form: str) -> NoReturn:

@@ -9,6 +9,7 @@ from django.db.models import Count, Q, QuerySet
 
 from agents.gate.config import HARD_GATES, GateConfig
 from agents.gate.decision import Arm, CriticalTest, Decision, HardFinding, MovedTest, Slice
+from agents.judges.verdicts import why_waiting
 from agents.models import Agent, EvalResult, Gate
 from agents.tools.autonomy import database_now
 from reviewdesk.screens.golden.board import Board
@@ -81,6 +82,7 @@ class GatePage:
 
     Attributes:
         seconds_left: Of this look, from what is done; None while that is unknown.
+        waits_because: Why its judges are put off; empty where they are not.
         test_ids: The ids of the agent's tests by slug, for links.
     """
 
@@ -90,6 +92,7 @@ class GatePage:
     arms: tuple[ArmProgress, ArmProgress]
     seconds_left: int | None
     test_ids: dict[str, int]
+    waits_because: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -222,6 +225,7 @@ def read_gate(gate: Gate) -> GatePage:
     arms = _arms(gate)
     done, total = sum(arm.num_done for arm in arms), sum(arm.num_total for arm in arms)
     is_running = gate.status == Gate.Status.RUNNING
+    run_ids = (gate.baseline_run_id, gate.candidate_run_id)
     return GatePage(
         gate=gate,
         config=GateConfig.from_json(gate.config),
@@ -229,6 +233,7 @@ def read_gate(gate: Gate) -> GatePage:
         arms=arms,
         seconds_left=_seconds_left(gate.created_at, done, total) if is_running else None,
         test_ids=dict(gate.agent.golden_tests.values_list("slug", "pk")),
+        waits_because=why_waiting(run_ids) if is_running and done == total else "",
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 
@@ -48,6 +48,7 @@ class Judging:
 
     Attributes:
         judges: Those that were asked, those that are waited for first.
+        waits_because: Why judgements are put off: a budget, a stop, an endpoint that is away.
         errors: Why judgements failed, and how often, most often first.
         failed: How many judgements failed, by the result's id.
         seconds_left: As fast as in the last minute; None where nothing was answered in it.
@@ -57,6 +58,7 @@ class Judging:
     """
 
     judges: tuple[JudgeCount, ...] = ()
+    waits_because: str = ""
     errors: tuple[tuple[str, int], ...] = ()
     failed: Mapping[int, int] = field(default_factory=dict)
     seconds_left: int | None = None
@@ -110,6 +112,7 @@ def read_judging(eval_run: EvalRun) -> Judging:
             num_lately=Count("pk", filter=lately),
             num_priced=Count("pk", filter=Q(status=Judgement.Status.DONE, cost_usd__isnull=False)),
             cost=Sum("cost_usd"),
+            waits_because=Max("error", filter=Q(status=Judgement.Status.PENDING)),
         )
         .order_by("version__judge__slug", "version__number")
     )
@@ -123,6 +126,7 @@ def read_judging(eval_run: EvalRun) -> Judging:
     errors, failed = _failures(eval_run) if any(row["num_failed"] for row in rows) else ((), {})
     return Judging(
         judges=tuple(judges),
+        waits_because=max((row["waits_because"] or "" for row in rows), default=""),
         errors=errors,
         failed=failed,
         seconds_left=round(waiting * _LATELY_SECONDS / num_lately) if num_lately else None,
