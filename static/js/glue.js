@@ -44,9 +44,9 @@
   document.body.addEventListener("htmx:afterSettle", (event) => {
     if (![409, 422].includes(event.detail.xhr?.status)) return;
     // After a swap of the whole element `detail.target` is the one that is gone.
-    const field = event.detail.xhr.status === 422 && event.target.querySelector("[aria-invalid='true']");
+    const field = event.detail.xhr.status === 422 ? event.target.querySelector("[aria-invalid='true']") : null;
     field?.focus();
-    (field || event.target.querySelector("[role='alert']"))?.scrollIntoView({ block: "center" });
+    (field ?? event.target.querySelector("[role='alert']"))?.scrollIntoView({ block: "center" });
   });
 
   // Dialogs: [data-open="id"] opens, a form in it may carry data-close to close on success.

@@ -33,7 +33,7 @@ def adversarial(request: DeskRequest, slug: str) -> HttpResponse:
         return _show(request, project, agent, problem=str(error), status=409)
     num = len(plan.new) + (len(plan.changed) if "changed" in request.POST else 0)
     messages.success(request, f"The adversarial suite was added: {num} tests written.")
-    return go_to(request, f"{reverse('golden:index', args=[slug])}?agent={agent.slug}")
+    return go_to(request, f"{reverse('golden:index', args=[slug])}?agent={agent.slug}&suite=adversarial")
 
 
 def _asked(request: DeskRequest) -> str:

@@ -87,9 +87,10 @@ class Policies:
 
     @property
     def rows(self) -> list[RuleRow]:
-        """Return every rule as it holds, beside what is proposed."""
+        """Return every rule as it holds, beside what is proposed; what would change comes first."""
         waiting = self.waiting
-        return rule_rows(self.config, GateConfig.from_json(waiting.config) if waiting else None)
+        rows = rule_rows(self.config, GateConfig.from_json(waiting.config) if waiting else None)
+        return sorted(rows, key=lambda row: not row.is_changed)
 
 
 def read_policies(project: Project) -> Policies:
