@@ -221,7 +221,7 @@ def decision_of(gate: Gate) -> Decision | None:
 
 
 def read_gate(gate: Gate) -> GatePage:
-    """Return a gate with its progress and decision. Three queries."""
+    """Return a gate with its progress and decision. Four queries at most."""
     arms = _arms(gate)
     done, total = sum(arm.num_done for arm in arms), sum(arm.num_total for arm in arms)
     is_running = gate.status == Gate.Status.RUNNING
