@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from agents.errors import GoldenError
 from agents.golden.adversarial.build import add_suite, plan_suite
-from agents.models import Agent
+from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, project_for
 from reviewdesk.people.roles import Permission
 from reviewdesk.screens.golden.views import agents_of, chosen_agent, permissions
@@ -33,7 +33,8 @@ def adversarial(request: DeskRequest, slug: str) -> HttpResponse:
         return _show(request, project, agent, problem=str(error), status=409)
     num = len(plan.new) + (len(plan.changed) if "changed" in request.POST else 0)
     messages.success(request, f"The adversarial suite was added: {num} tests written.")
-    return go_to(request, f"{reverse('golden:index', args=[slug])}?agent={agent.slug}&suite=adversarial")
+    board = reverse("golden:index", args=[slug])
+    return go_to(request, f"{board}?agent={agent.slug}&suite={GoldenTest.Suite.ADVERSARIAL}")
 
 
 def _asked(request: DeskRequest) -> str:
