@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.golden.edit import archive_test
-from agents.golden.exchange import entry_of, export_tests, import_tests, plan_import
+from agents.golden.exchange import Bounds, entry_of, export_tests, import_tests, plan_import
 from agents.golden.files import BadFileError, Format, read_entries, write_entries
 from agents.models import Agent, GoldenTest
 from tests.factories import make_user
@@ -108,6 +108,40 @@ def test_export_and_import_into_another_project_are_the_identity(form: Format) -
     assert [test.versions.count() for test in other.golden_tests.all()] == [1, 1]
     again = import_tests(agent=other, text=text, by=make_user())
     assert (again.num_written, again.num_same) == (0, 2)
+
+
+HEAVY = r"(?i)[\pL\pN]{1,30}"
+
+
+def patterns(num: int, number: int) -> list[dict[str, Any]]:
+    return [{"kind": "answer_lacks", "text": "a"}] + [
+        {"kind": "answer_never_matches", "pattern": f"{HEAVY}{number}x{n}"} for n in range(num)
+    ]
+
+
+@pytest.mark.django_db
+def test_file_that_would_keep_a_page_waiting_is_sent_to_the_command() -> None:
+    agent, _ = make_shop_agent()
+    heavy = "".join(line(slug=f"t{n}", checks=patterns(6, n)) for n in range(3))
+    for text, said in (
+        ("".join(line(slug=f"t{n}") for n in range(4)), "it has 4 tests, and a page takes 3"),
+        (heavy, "too large together for a page"),
+    ):
+        found = refused(agent, text, bounds=Bounds(tests=3, weight=500_000))
+        assert [place for place, _ in found] == ["The file"]
+        assert said in found[0][1]
+        assert "manage.py golden_tests import" in found[0][1]
+    assert len(plan_import(agent=agent, text=heavy).new) == 3
+
+
+@pytest.mark.django_db
+def test_patterns_of_one_check_have_a_limit_and_reading_ends_at_a_hundred_problems() -> None:
+    agent, _ = make_shop_agent()
+    where = [f"reason matches {HEAVY}{n}" for n in range(9)]
+    check = {"kind": "tool_not_called", "tool": CANCEL[0], "where": where}
+    found = refused(agent, "".join(line(slug=f"t{n}", checks=[check]) for n in range(2)))
+    assert "its patterns are too large together" in found[0][1]
+    assert len(refused(agent, "".join(line(slug=f"t{n}", checks=[]) for n in range(150)))) == 100
 
 
 @pytest.mark.django_db

@@ -12,10 +12,18 @@ from agents.golden.checks import KINDS, Field, FieldKind, check_title
 from agents.golden.conditions import BadConditionError, parsed_condition
 from agents.golden.jsonpath import BadPathError, parsed
 from agents.golden.judgements import Check
-from agents.golden.patterns import BadPatternError, compiled, schema_problem
+from agents.golden.patterns import (
+    BadPatternError,
+    HeavyPatternsError,
+    compiled,
+    schema_problem,
+    weighing,
+)
 
 RECORD_KINDS = ("order", "user", "product")
 MOST_CHECKS = 40
+# Of the patterns of one field, in steps of RE2: an eighth of a second. A usual one has hundreds.
+MOST_WEIGHT = 250_000
 _LONGEST_TEXT = 2000
 _MOST_LINES = 20
 _LARGEST_DECIMAL = 1_000_000.0
@@ -86,9 +94,20 @@ def problems_of(check: Check, tools: Collection[str]) -> dict[str, str]:
         is_left_out = field.name not in check and not field.is_required
         if is_left_out or (field.is_more and check[field.name] in _EMPTY):
             continue
-        if problem := _problem(field, check.get(field.name), tools):
+        if problem := _weighed_problem(field, check.get(field.name), tools):
             problems[field.name] = problem
     return problems
+
+
+def _weighed_problem(field: Field, value: Any, tools: Collection[str]) -> str:
+    """Return what is wrong with a field, also that its patterns are too large together."""
+    with weighing(MOST_WEIGHT) as scale:
+        try:
+            return _problem(field, value, tools)
+        except HeavyPatternsError as error:
+            if error.scale is not scale:
+                raise
+            return f"{field.label}: its patterns are too large together; use fewer or simpler ones."
 
 
 def readable_title(check: Check) -> str:

@@ -1,6 +1,6 @@
 """Golden tests as files: exported, and imported all or not at all."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from agents.golden.content import (
 )
 from agents.golden.edit import lock_active, write_changes
 from agents.golden.files import BadFileError, Entry, Format, Problem, read_entries, write_entries
+from agents.golden.patterns import HeavyPatternsError, weighing
 from agents.golden.promote import add_test
 from agents.models import Agent, GoldenTest
 
@@ -40,6 +41,24 @@ _DEFAULTS: dict[str, Any] = {
 }
 _LONGEST_SLUG = 80
 _READ_FIRST = ("kind", "tool", "role", "messages", "turns", "arguments", "where", "goal")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much one import may ask for where somebody waits for the answer.
+
+    Attributes:
+        tests: How many there may be.
+        weight: What the patterns of all checks may weigh, in steps of RE2 (`patterns.Scale`).
+    """
+
+    tests: int
+    weight: int
+
+
+# On a page: 5,000 tests of five patterns take 6 s of a core to read and as long again to write.
+BY_PAGE = Bounds(tests=1_000, weight=5_000_000)
+MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -78,18 +97,37 @@ def entry_of(test: GoldenTest) -> dict[str, Any]:
     return {name: data[name] for name in _NAMES if data[name] != _DEFAULTS.get(name)}
 
 
-def plan_import(*, agent: Agent, text: str, with_unknown_tools: bool = False) -> ImportPlan:
+def plan_import(
+    *, agent: Agent, text: str, with_unknown_tools: bool = False, bounds: Bounds | None = None
+) -> ImportPlan:
     """Say what importing a file would do; nothing is written. Four queries.
 
     Args:
         agent: Whose tests they become.
         text: The file.
         with_unknown_tools: Whether fixtures may be of tools that the project does not have.
+        bounds: How much it may ask for; None is all that a file may hold.
 
     Raises:
-        BadFileError: Something in it cannot be used; it names every such entry.
+        BadFileError: Something in it cannot be used; it names such entries, 100 at most.
     """
     entries = read_entries(text)
+    if bounds is None:
+        return _planned(agent, entries, with_unknown_tools)
+    if len(entries) > bounds.tests:
+        raise _too_large(f"it has {len(entries):,} tests, and a page takes {bounds.tests:,}")
+    with weighing(bounds.weight) as scale:
+        try:
+            return _planned(agent, entries, with_unknown_tools)
+        except HeavyPatternsError as error:
+            if error.scale is not scale:
+                raise
+            raise _too_large("the patterns of its checks are too large together for a page") from (
+                error
+            )
+
+
+def _planned(agent: Agent, entries: Sequence[Entry], with_unknown_tools: bool) -> ImportPlan:
     known = {test.slug: test for test in GoldenTest.objects.filter(agent=agent)}
     tools = known_tools(
         agent.project_id, [each for test in known.values() for each in test.fixtures]
@@ -105,6 +143,8 @@ def plan_import(*, agent: Agent, text: str, with_unknown_tools: bool = False) ->
             test = _open(known.get(data["slug"]))
         except GoldenError as error:
             problems.append(Problem(entry.place, _lower_first(str(error))))
+            if len(problems) == MOST_PROBLEMS:
+                raise BadFileError(problems) from error
             continue
         places[data["slug"]] = entry.place
         if test is None:
@@ -119,7 +159,12 @@ def plan_import(*, agent: Agent, text: str, with_unknown_tools: bool = False) ->
 
 
 def import_tests(
-    *, agent: Agent, text: str, by: AbstractBaseUser, with_unknown_tools: bool = False
+    *,
+    agent: Agent,
+    text: str,
+    by: AbstractBaseUser,
+    with_unknown_tools: bool = False,
+    bounds: Bounds | None = None,
 ) -> ImportPlan:
     """Write the tests of a file, in one transaction, and return what was done.
 
@@ -133,7 +178,9 @@ def import_tests(
     with transaction.atomic(), pghistory.context(user=by.pk, reason=reason, action="import tests"):
         # No key update: who settles a gate begins runs of the agent, and holds what this waits for.
         locked = Agent.objects.select_for_update(no_key=True).get(pk=agent.pk)
-        plan = plan_import(agent=locked, text=text, with_unknown_tools=with_unknown_tools)
+        plan = plan_import(
+            agent=locked, text=text, with_unknown_tools=with_unknown_tools, bounds=bounds
+        )
         for data in plan.new:
             add_test(
                 test=GoldenTest(agent=locked, owner_id=by.pk, promoted_by_id=by.pk, **data),
@@ -218,6 +265,11 @@ def _check_types(data: dict[str, Any]) -> None:
         ) from error
     if len(data["slug"]) > _LONGEST_SLUG:
         raise GoldenError(f"the slug has {len(data['slug'])} characters; {_LONGEST_SLUG} at most.")
+
+
+def _too_large(what: str) -> BadFileError:
+    how = "Import it in parts, or with manage.py golden_tests import."
+    return BadFileError([Problem("The file", f"{what}. {how}")])
 
 
 def _open(test: GoldenTest | None) -> GoldenTest | None:

@@ -6,7 +6,9 @@ some (docs/decisions/031). RE2 has no backreferences and no look-around.
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -22,6 +24,8 @@ from agents.golden.judgements import UncheckableError
 LONGEST_PATTERN = 500
 LONGEST_SCHEMA = 20_000
 _MEMORY = 4 << 20
+# What RE2 does at most before it refuses a pattern as too large.
+_REFUSED = 100_000
 _MOST_REFERENCES = 2_000
 _references: ContextVar[int] = ContextVar("references followed", default=0)
 _UNBOUNDED = frozenset({"unevaluatedProperties", "unevaluatedItems"})
@@ -49,13 +53,70 @@ class BadPatternError(ValueError):
     """A pattern or a schema cannot be used; the message says why."""
 
 
-@lru_cache(maxsize=500)
+class HeavyPatternsError(Exception):
+    """Patterns are too large together for the one `scale` that says so."""
+
+    def __init__(self, scale: "Scale") -> None:
+        self.scale = scale
+        super().__init__(f"the patterns are too large together: over {scale.most:,} steps")
+
+
+@dataclass
+class Scale:
+    """What the patterns read so far weigh together, and how much they may.
+
+    Steps of RE2's program: 1,000 take half a millisecond to make. A count and not a time, so that
+    the same patterns are taken on a busy machine, too.
+    """
+
+    most: int
+    weight: int = 0
+
+
+_scales: ContextVar[tuple[Scale, ...]] = ContextVar("scales", default=())
+
+
+@contextmanager
+def weighing(most: int) -> Iterator[Scale]:
+    """Bound what the patterns inside may weigh together; scales around it weigh them, too.
+
+    Raises:
+        HeavyPatternsError: They are over it, or over one around it: `error.scale` says which.
+    """
+    scale = Scale(most)
+    token = _scales.set((*_scales.get(), scale))
+    try:
+        yield scale
+    finally:
+        _scales.reset(token)
+
+
 def compiled(pattern: str, *, ignores_case: bool = False) -> Pattern:
     """Return a pattern, ready to be matched in linear time.
 
     Raises:
         BadPatternError: It is too long, or RE2 does not take it.
+        HeavyPatternsError: It is one too many of those that are weighed.
     """
+    try:
+        found, weight = _compiled(pattern, ignores_case)
+    except BadPatternError:
+        _weigh(_REFUSED)
+        raise
+    _weigh(weight)
+    return found
+
+
+def _weigh(weight: int) -> None:
+    for scale in _scales.get():
+        scale.weight += weight
+        if scale.weight > scale.most:
+            raise HeavyPatternsError(scale)
+
+
+@lru_cache(maxsize=500)
+def _compiled(pattern: str, ignores_case: bool) -> tuple[Pattern, int]:
+    """Return a pattern and its weight."""
     if len(pattern) > LONGEST_PATTERN:
         raise BadPatternError(
             f"the pattern has {len(pattern):,} characters; {LONGEST_PATTERN:,} at most"
@@ -65,7 +126,8 @@ def compiled(pattern: str, *, ignores_case: bool = False) -> Pattern:
     options.max_mem = _MEMORY
     options.case_sensitive = not ignores_case
     try:
-        return cast("Pattern", _compile(pattern, options))
+        made = _compile(pattern, options)
+        return cast("Pattern", made), int(made.programsize)
     except re2.error as error:
         why = error.args[0].decode(errors="replace") if error.args else "it is not a pattern"
         raise BadPatternError(

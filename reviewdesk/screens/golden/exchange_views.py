@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from agents.errors import GoldenError
-from agents.golden.exchange import export_tests, import_tests, plan_import
+from agents.golden.exchange import BY_PAGE, export_tests, import_tests, plan_import
 from agents.golden.files import BadFileError, Format
 from agents.models import Agent, GoldenTest
 from reviewdesk.people.access import DeskRequest, project_for
@@ -64,6 +64,7 @@ def exchange(request: DeskRequest, slug: str) -> HttpResponse:
         "agent": agent,
         "text": form.cleaned_data["text"],
         "with_unknown_tools": form.cleaned_data["with_unknown_tools"],
+        "bounds": BY_PAGE,
     }
     try:
         if "confirm" in request.POST:
@@ -107,6 +108,7 @@ def _show(
         "num_more": max(0, len(problems) - _MOST_SHOWN),
         "plan": plan,
         "largest": LARGEST_FILE // 1_000_000,
+        "most": BY_PAGE.tests,
         **permissions(request),
     }
     return render_page(request, "golden/exchange.html", context, partial="exchange", status=status)
