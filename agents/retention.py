@@ -20,10 +20,14 @@ def kept_sessions() -> Kept:
     """Return why sessions are kept, by a sentence: conditions on `Session`.
 
     A run that is under way is not torn from its worker. A golden test can be compared with what it
-    was made of, and a release's evidence be looked into, for as long as they are in force.
+    was made of, and a release's evidence be looked into, for as long as they are in force: both
+    sides of it, where a gate compared the version with another one.
     """
     in_force = Release.objects.filter(
-        eval_run=OuterRef("eval_run"), status__in=[Release.Status.WAITING, Release.Status.LIVE]
+        Q(eval_run=OuterRef("eval_run"))
+        | Q(eval_run__gate__baseline_run=OuterRef("eval_run"))
+        | Q(gate__baseline_run=OuterRef("eval_run")),
+        status__in=[Release.Status.WAITING, Release.Status.LIVE],
     )
     evidence = EvalResult.objects.filter(Exists(in_force), run__session=_OF_SESSION)
     return {

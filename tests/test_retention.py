@@ -7,9 +7,19 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from agents.models import GoldenTest, Run
+from agents.gate.run import settle_gates
+from agents.models import GoldenTest, Release, Run
+from agents.releases.propose import request_release
 from agents.retention import keep_only_wanted, kept_sessions
-from tests.factories import make_agent, make_label, make_project, make_run, make_session
+from tests.factories import (
+    make_agent,
+    make_label,
+    make_project,
+    make_run,
+    make_session,
+    make_user,
+)
+from tests.gate import answer, begin_gate
 from traces.errors import RetentionError
 from traces.models import Project, Session, Span, TracePolicy
 from traces.retention import (
@@ -92,6 +102,26 @@ def test_origin_of_an_active_golden_test_is_kept_and_counted() -> None:
     assert apply(policy) == 1
     test.refresh_from_db()
     assert test.source_session_id is None
+
+
+def test_both_sides_of_the_gate_behind_a_release_are_kept_while_it_is_in_force() -> None:
+    agent, gate = begin_gate(num_tests=6)
+    answer(gate, now="p", before="f")
+    settle_gates()
+    gate.refresh_from_db()
+    request_release(
+        version=gate.candidate, eval_run=None, gate=gate, reason="Better.", by=make_user()
+    )
+    Run.objects.update(status=Run.Status.COMPLETED, finished_at=NOW)
+    old_ns = int(OLD.timestamp()) * 10**9
+    Session.objects.update(started_at=OLD, first_ns=old_ns, last_ns=old_ns)
+    sides = (gate.candidate_run, gate.baseline_run)
+    num_kept = [each.results.exclude(run__session=None).count() for each in sides]
+    assert min(num_kept) > 0
+    policy = keep(agent.project)
+    assert apply(policy) == 0
+    Release.objects.exclude(status="live").update(status=Release.Status.WITHDRAWN)
+    assert apply(policy) == sum(num_kept)
 
 
 def test_open_run_is_kept_and_an_ended_one_goes_with_its_journal() -> None:
