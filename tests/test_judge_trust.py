@@ -20,6 +20,7 @@ from tests.factories import (
 )
 from tests.golden import make_eval_run, make_test
 from tests.judging import make_case, make_cases, make_judge, make_judge_version, make_judgement
+from traces.models import Label
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +41,28 @@ def test_judge_that_flatters_is_not_trusted_however_often_it_agrees() -> None:
     trust = trust_of(version)
     assert not trust.is_trusted
     assert "TNR on all sessions is 2 of 7" in trust.why
+
+
+def test_labels_of_a_versions_author_do_not_make_it_trusted() -> None:
+    author = make_user()
+    version = make_judge_version(author=author)
+    make_cases(version, true_pass=20, true_fail=20)
+    Label.objects.update(author=author)
+    trust = trust_of(version)
+    assert not trust.is_trusted
+    assert "40 judged ones are labelled by its author alone" in trust.why
+    assert (calibrate(version).num_own, calibrate(version).cases) == (40, ())
+    by_another = make_judge_version(version.judge, author=make_user())
+    Judgement.objects.update(version=by_another)
+    assert trust_of(by_another).is_trusted
+
+
+def test_session_that_author_and_another_have_labelled_says_what_the_other_says() -> None:
+    version = make_judge_version(author=make_user())
+    judgement = make_case(version, "resolved", "pass")
+    make_label(judgement.session, version.author, outcome="harmful")
+    calibration = calibrate(version)
+    assert (calibration.num_own, calibration.confusion().true_pass) == (0, 1)
 
 
 def test_few_cases_are_no_proof() -> None:

@@ -65,7 +65,8 @@ def write_judges(
         judge=first.judge,
         rubric=_rubric(BY_POLICY),
         note="The first one passed nearly everything: name each fault that the policy knows.",
-        by=reviewer,
+        # Not the reviewer, whose labels measure it: an author's own do not count.
+        by=engineer,
     )
     _ask(second, labelled_sessions(second), reviewer)
     _ask(second, random_sessions(second).order_by("external_id")[:NUM_RANDOM], reviewer)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from agents.judges.measures import Confusion, confusion_of
-from agents.judges.people import HumanVerdict, verdicts_of_people
+from agents.judges.people import HumanVerdict, LabelRow, verdicts_of_people
 from agents.models import Judgement, JudgeVersion
 from traces.models import Label
 
@@ -57,10 +57,13 @@ class Calibration:
         cases: About the rubric, one a session.
         expectations: About expectations of golden tests, in which the judge passes a session where
             it passes every expectation that it was asked about.
+        num_own: Judged sessions left out because only the version's author has labelled them: who
+            writes a judge does not also say whether it is right.
     """
 
     cases: tuple[Case, ...]
     expectations: tuple[Case, ...] = ()
+    num_own: int = 0
 
     def confusion(self, slice: str = ALL) -> Confusion:
         """Return the table of a slice: empty for all, `agent:…`, …, or `expectations`."""
@@ -130,19 +133,25 @@ def calibrate_all(versions: Collection[JudgeVersion]) -> dict[int, Calibration]:
         Label.objects.filter(session__in=done.values("session"))
         .exclude(completed_at=None)
         .order_by("completed_at", "pk")
-        .values_list("session_id", "answers")
+        .values_list("session_id", "author_id", "answers")
     )
-    return {
-        version.pk: _calibration(
-            version, rows[version.pk], verdicts_of_people(version.judge, labels)
-        )
-        for version in versions
-    }
+    return {version.pk: _calibration(version, rows[version.pk], labels) for version in versions}
+
+
+def labels_by_others(version: JudgeVersion) -> QuerySet[Label]:
+    """Return the completed labels that may measure a version: not those of its author."""
+    done = Label.objects.exclude(completed_at=None)
+    return done if version.author_id is None else done.exclude(author=version.author_id)
 
 
 def _calibration(
-    version: JudgeVersion, rows: Iterable[Judgement], people: dict[UUID, HumanVerdict]
+    version: JudgeVersion, rows: Sequence[Judgement], labels: Sequence[LabelRow]
 ) -> Calibration:
+    author_id = version.author_id
+    people = verdicts_of_people(
+        version.judge, (row for row in labels if author_id is None or row[1] != author_id)
+    )
+    own = (row for row in labels if author_id is not None and row[1] == author_id)
     passing = passes_by_verdict(version)
     rubric: dict[UUID, Case] = {}
     others: dict[UUID, list[Case]] = defaultdict(list)
@@ -156,7 +165,9 @@ def _calibration(
         else:
             rubric.setdefault(row.session_id, case)
     together = tuple(_all_of(cases) for cases in others.values())
-    return Calibration(tuple(rubric.values()), together)
+    labelled_by_author = verdicts_of_people(version.judge, own).keys() - people
+    num_own = len({row.session_id for row in rows} & labelled_by_author)
+    return Calibration(tuple(rubric.values()), together, num_own)
 
 
 def passes_by_verdict(version: JudgeVersion) -> dict[str, bool | None]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents.models import Judge
 
-LabelRow = tuple[UUID, dict[str, Any]]
+LabelRow = tuple[UUID, int | None, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ def verdicts_of_people(judge: Judge, labels: Iterable[LabelRow]) -> dict[UUID, H
 
     Args:
         judge: One without a question gives nothing.
-        labels: (session, answers) of completed labels, oldest first.
+        labels: (session, author, answers) of completed labels, oldest first.
     """
     found: dict[UUID, HumanVerdict] = {}
-    for session_id, answers in labels if judge.question else ():
+    for session_id, _, answers in labels if judge.question else ():
         passes = _passes(answers.get(judge.question), judge.passes)
         if passes is None:
             continue

@@ -45,6 +45,8 @@ def trust_in(version: JudgeVersion, calibration: Calibration, slice: str = ALL) 
     """Return whether `version` is believed in a slice of this calibration."""
     table = calibration.confusion(slice)
     why = _reason_against(version, table, slice)
+    if why and calibration.num_own:
+        why += f" {_own(calibration.num_own)} by its author alone, whose labels do not count."
     return Trust(
         is_trusted=not why,
         tpr=table.tpr,
@@ -68,6 +70,10 @@ def slice_words(slice: str) -> str:
         return "on expectations of golden tests"
     dimension, _, name = slice.partition(":")
     return f"on {dimension} {name or 'without a name'}"
+
+
+def _own(number: int) -> str:
+    return "1 judged session is labelled" if number == 1 else f"{number} judged ones are labelled"
 
 
 def _reason_against(version: JudgeVersion, table: Confusion, slice: str) -> str:

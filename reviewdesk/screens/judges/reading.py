@@ -14,6 +14,7 @@ from agents.judges.calibration import (
     Calibration,
     Case,
     calibrate_all,
+    labels_by_others,
     passes_by_verdict,
 )
 from agents.judges.measures import Confusion, Kappa, Rate
@@ -23,7 +24,7 @@ from agents.judges.verdicts import PENDING
 from agents.models import Judge, Judgement, JudgeVersion
 from traces.label_sets import Question, questions_of
 from traces.labels import current_label_set
-from traces.models import Label, Project
+from traces.models import Project
 
 MOST_ERRORS = 5
 _DONE, _FAILED = Judgement.Status.DONE, Judgement.Status.FAILED
@@ -289,7 +290,7 @@ def _rate(version: JudgeVersion, calibration: Calibration) -> CorrectedRate:
     ]
     passing = passes_by_verdict(version)
     said = Judgement.objects.filter(version=version, status=_DONE, eval_result=None)
-    labels = Label.objects.exclude(completed_at=None).values("session")
+    labels = labels_by_others(version).values("session")
     verdicts = said.exclude(session__in=labels).values_list("verdict", flat=True)
     found = [passing.get(verdict) for verdict in verdicts]
     return corrected_rate(labelled, [each for each in found if each is not None])
