@@ -6,13 +6,16 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
+from django.urls import reverse
 
 from agents.erasure import erase_person, golden_tests_of
 from agents.gate.decision import Decision
 from agents.gate.run import settle_gates, start_gate
+from agents.golden.edit import edit_test
 from agents.models import Gate, GoldenTest, Run, Step
 from reviewdesk.people.roles import Role
 from tests.factories import (
+    client_as,
     customer_span,
     make_agent,
     make_label,
@@ -191,6 +194,82 @@ def test_trail_and_gates_of_a_deleted_golden_test_say_nothing_of_the_person() ->
     assert tables_with("Quinn Abara") == tables_with("quinn-abara") == []
     gate.refresh_from_db()
     assert Decision.from_json(gate.result).outcome == "failed"
+
+
+CLEAN = {"messages": [{"role": "user", "content": "Where is it?"}], "turns": []}
+
+
+def make_edited_test(**changes: Any) -> GoldenTest:
+    """Make a test of Quinn's session, take it through a gate, and edit it."""
+    agent, _ = make_shop_agent()
+    said = {"messages": [{"role": "user", "content": "I am Quinn Abara"}], "turns": []}
+    named: dict[str, Any] = {"title": "Quinn Abara asks", "input": said, "is_critical": True}
+    test = make_sound_test(agent, 1, **named, source_session=of_customer(agent.project))
+    gate = start_gate(candidate=make_shop_version(agent), by=None, seed=7)
+    while gate.status == Gate.Status.RUNNING:
+        answer(gate, now="f", before="p")
+        settle_gates()
+        gate.refresh_from_db()
+    values: dict[str, Any] = {"severity": "major", "tags": [], "reason": "It did not ask."}
+    edited = {"title": "Asks first", "checks": test.checks, "run_input": CLEAN, **changes}
+    test = edit_test(test=test, by=make_user(), **{**values, **edited})
+    Run.objects.update(status=Run.Status.COMPLETED, finished_at=test.updated_at)
+    return test
+
+
+def test_edited_test_keeps_what_it_says_now_and_nothing_else() -> None:
+    test = make_edited_test()
+    words_of_quinn = tables_with("Quinn Abara")
+    assert {"agents_goldentestversion", "agents_goldentestevent", "agents_run"} <= {*words_of_quinn}
+    erasure = erase(test.agent.project, with_old_versions=True)
+    assert tables_with("Quinn Abara") == []
+    first, second = test.versions.order_by("number")
+    assert (first.content["input"], second.content["input"]) == ("erased on request", CLEAN)
+    assert (test.results.count(), Run.objects.count()) == (0, 0)
+    event = test.pgh_event_model.objects.order_by("pgh_id").first()
+    assert (event.title, event.input) == ("(erased on request)", "erased on request")
+    counted = {"golden_tests_kept", "golden_test_versions", "golden_test_runs"}
+    assert counted <= {*erasure.details}
+    kept = Erasure.pgh_event_model.objects.get(pgh_obj_id=erasure.pk).details
+    assert kept["golden_test_versions"] == 1
+    with pytest.raises(ProgrammingError, match="Cannot update"), transaction.atomic():
+        test.versions.update(content={})
+
+
+def test_test_that_says_every_word_is_not_kept() -> None:
+    said = {"messages": [{"role": "user", "content": "I am Quinn Abara"}], "turns": []}
+    test = make_edited_test(run_input=said)
+    with pytest.raises(ErasureError, match="“Asks first” still says every word"):
+        erase(test.agent.project, with_old_versions=True)
+    assert Session.objects.filter(customer="quinn_7").exists()
+    make_test_of(of_customer(project := make_project()))
+    with pytest.raises(ErasureError, match="still says every word"):
+        erase(project, with_old_versions=True)
+
+
+def test_old_version_that_is_being_run_stands_in_the_way() -> None:
+    test = make_edited_test()
+    Run.objects.update(status=Run.Status.QUEUED, finished_at=None)
+    with pytest.raises(ErasureError, match="old version of these golden tests is being run"):
+        erase(test.agent.project, with_old_versions=True)
+
+
+def test_page_says_what_stays_and_what_may_be_done_about_it() -> None:
+    test = make_edited_test()
+    project = test.agent.project
+    client = client_as(Role.ADMIN, project)
+    address = reverse("settings:retention", args=[project.slug])
+    page = client.get(f"{address}?customer=quinn_7").content.decode()
+    assert "0 of 1 messages and 0 of 0 fixtures are as they were recorded" in page
+    asked = {"customer": "quinn_7", "typed": "quinn_7", "reason": "Asked."}
+    erase_url = reverse("settings:erase_customer", args=[project.slug])
+    refused = client.post(erase_url, asked)
+    said = "leaves the words in its old versions, in the trail and in its runs"
+    assert (refused.status_code, said in refused.content.decode()) == (422, True)
+    assert client.post(erase_url, {**asked, "tests": "clear"}).status_code in {302, 303}
+    history = client.get(reverse("golden:history", args=[project.slug, test.pk]))
+    assert "erased on request" in history.content.decode()
+    assert "What changed</a>" not in history.content.decode()
 
 
 def test_record_holds_counts_and_a_digest_and_not_the_id() -> None:

@@ -25,6 +25,14 @@ class Command(BaseCommand):
             action="store_true",
             help="delete golden tests made of these sessions too",
         )
+        parser.add_argument(
+            "--with-old-versions",
+            action="store_true",
+            help=(
+                "keep these golden tests as they read now, if what the customer says in them was "
+                "rewritten: erase their old versions, in the trail too, and the runs of these"
+            ),
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -34,6 +42,7 @@ class Command(BaseCommand):
                 by=None,
                 reason=options["reason"],
                 with_tests=options["with_golden_tests"],
+                with_old_versions=options["with_old_versions"],
             )
         except TracesError as error:
             raise CommandError(str(error)) from error

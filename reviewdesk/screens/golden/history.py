@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
 
 from agents.golden.content import FIELDS, content_of
 from agents.golden.files import readable
 from agents.models import EvalRun, GoldenTest, GoldenTestVersion
 from agents.releases.diff import Piece, fold, word_diff
+from traces.erasure import ERASED
 
 MOST_VERSIONS = 100
 MOST_RUNS = 300
@@ -38,6 +39,17 @@ class Line:
     before: GoldenTestVersion | None
     is_current: bool
 
+    @property
+    def is_erased(self) -> bool:
+        """Say whether its content was erased with a person's data."""
+        return bool(getattr(self.version, "is_erased", False))
+
+    @property
+    def is_compared(self) -> bool:
+        """Say whether there is something to compare it with."""
+        before = self.before
+        return not (before is None or self.is_erased or getattr(before, "is_erased", False))
+
 
 @dataclass(frozen=True)
 class Change:
@@ -58,7 +70,8 @@ class Comparison:
 
 def read_history(test: GoldenTest) -> tuple[Line, ...]:
     """Return the newest versions, newest first. Two queries."""
-    found = test.versions.select_related("author").defer("content")
+    is_erased = ExpressionWrapper(Q(content__input=ERASED), BooleanField())
+    found = test.versions.select_related("author").defer("content").annotate(is_erased=is_erased)
     versions = list(found.order_by("-number")[:MOST_VERSIONS])
     runs = _runs_by_version(test)
     return tuple(

@@ -89,8 +89,10 @@ class EraseForm(CustomerForm):
         label="Type the id again", max_length=200, widget=forms.TextInput(attrs=_OFF)
     )
     reason = _reason("Stays in the audit trail, so do not name the person.")
-    with_tests = forms.BooleanField(
-        label="Delete the golden tests made of these sessions too", required=False
+    tests = forms.ChoiceField(
+        label="Golden tests made of these sessions",
+        choices=[("delete", "Delete them"), ("clear", "Keep what they say now, and nothing else")],
+        required=False,
     )
 
     def clean(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from agents.erasure import erase_person, golden_tests_of
+from agents.erasure import erase_person, words_left_of
 from agents.retention import kept_sessions
 from reviewdesk.people.access import DeskRequest, may, project_for
 from reviewdesk.people.roles import Permission
@@ -89,7 +89,8 @@ def erase_customer(request: DeskRequest, slug: str) -> HttpResponse:
                 customer=data["customer"],
                 by=request.user,
                 reason=data["reason"],
-                with_tests=data["with_tests"],
+                with_tests=data["tests"] == "delete",
+                with_old_versions=data["tests"] == "clear",
             )
         except ErasureError as error:
             form.add_error(None, str(error))
@@ -133,7 +134,7 @@ def _found(project: Project, customer: str) -> dict[str, Any]:
     return {
         "customer": customer,
         "num_found": len(sessions_of_customer(project=project, customer=customer)),
-        "tests": golden_tests_of(project=project, customer=customer),
+        "tests": words_left_of(project=project, customer=customer),
         "customer_form": CustomerForm(initial={"customer": customer}),
         "erase_form": EraseForm(initial={"customer": customer}),
     }
