@@ -128,7 +128,7 @@ def _gate(agent: Any, num_tests: int | None, repeats: int) -> float:
     began = time.monotonic()
     gate = start_gate(candidate=candidate, baseline=baseline, by=None)
     while gate.status == Gate.Status.RUNNING:
-        time.sleep(0.05)
+        time.sleep(0.2)
         gate.refresh_from_db(fields=["status", "sentence"])
     seconds = round(time.monotonic() - began, 2)
     found = gate.candidate_run.results.exclude(status="passed")

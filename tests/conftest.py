@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
 from pytest_django import DjangoDbBlocker
 
-from agents.runtime import claim
+from agents.runtime import claim, glance
 from reviewdesk.celery import app
 from tests.factories import audit_tables
 
@@ -28,6 +28,7 @@ def worker_that_holds_nothing() -> None:
     """Forget the runs that a test before claimed and never let go, as a lost worker does."""
     claim._held.clear()
     claim._suspects.clear()
+    glance.forget()
 
 
 @pytest.fixture(scope="session")

@@ -126,9 +126,10 @@ def write_answer(
     write: WriteEntry,
 ) -> Step:
     """Write a call that was answered just now without being begun, and return its step."""
+    began_ns = time.time_ns()
     step = new_step(run, claim.token, action.index, Step.Kind.TOOL, action.name)
     _describe(step, action, claim)
-    _settle(run, action, step, contract, outcome, step.start_ns, write)
+    _settle(run, action, step, contract, outcome, began_ns, write)
     return step
 
 
