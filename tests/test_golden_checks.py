@@ -234,6 +234,14 @@ def test_link_leads_where_a_browser_would_go(link: str) -> None:
     assert found(check, outcome(Message("agent", good, 1))) == (True, "3 links")
 
 
+@pytest.mark.parametrize("written", ["re\u200bfund", "\uff52\uff45\uff46\uff55\uff4e\uff44"])
+def test_words_are_forbidden_however_they_are_written(written: str) -> None:
+    said = outcome(Message("agent", f"Your {written}\u00a0now.", 1))
+    never = {"kind": "answer_lacks", "text": "refund now"}
+    never_matches = {"kind": "answer_never_matches", "pattern": "(?i)refund now"}
+    assert [found(check, said)[0] for check in (never, never_matches)] == [False, False]
+
+
 def test_one_yes_confirms_all_calls_that_follow_it() -> None:
     check = {"kind": "confirmed_before", "tool": CANCEL.tool, "mentions": ""}
     twice = outcome(*ASKED.events, Call(CANCEL.tool, {"order_id": "#B2"}, step=5))

@@ -18,6 +18,7 @@ from agents.golden.leaks import leaks_of
 from agents.golden.links import host_of, links_in
 from agents.golden.outcome import Call, Message, Outcome
 from agents.golden.patterns import finds
+from traces.redaction.folding import fold
 
 _TEXT = Field("text", "Text", FieldKind.TEXT, "Case and line breaks don't count.")
 _NUMBERS = re.compile(r"\d[\d,]*(?:\.\d+)?")
@@ -73,10 +74,14 @@ def answer_matches(check: Check, outcome: Outcome) -> Found:
     forbids=True,
 )
 def answer_never_matches(check: Check, outcome: Outcome) -> Found:
-    """Pass if the pattern is found in none of the agent's messages. Patterns are RE2's."""
+    """Pass if the pattern is found in none of the agent's messages. Patterns are RE2's.
+
+    It is looked for in the words as written and as read, without characters that are not seen.
+    """
     for message in outcome.answers:
-        if (found := finds(check["pattern"], message.content)) is not None:
-            return False, f"step {message.step}: “{shorten(found)}”"
+        for text in dict.fromkeys((message.content, fold(message.content))):
+            if (found := finds(check["pattern"], text)) is not None:
+                return False, f"step {message.step}: “{shorten(found)}”"
     return True, "not said"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from agents.config import canonical_json
 from agents.golden.outcome import Call
+from traces.redaction.folding import fold
 
 Check = dict[str, Any]
 # None: only a judge can say, and has not yet.
@@ -89,8 +90,8 @@ def value_text(value: Any) -> str:
 
 
 def folded(text: str) -> str:
-    """Return a text with its case and spaces evened out."""
-    return " ".join(text.casefold().split())
+    """Return a text as it is read: case, spaces, unseen and full-width characters evened out."""
+    return " ".join(fold(text).casefold().split())
 
 
 def _plain_numbers(value: Any) -> Any:
