@@ -10,7 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -79,7 +79,9 @@ def claim_due_runs(*, limit: int, run_id: uuid.UUID | None = None) -> list[Claim
     only, parameters = ("AND id = %s", [run_id]) if run_id else ("", [])
     room = MAX_SUSPECTS - len(_suspects)
     trusted = "" if room > 0 else f"AND num_lost_in_row < {SUSPECT_AFTER}"
-    with transaction.atomic(), connection.cursor() as cursor:
+    # Only then some of those that are claimed may have to be given back.
+    together = transaction.atomic() if 0 < room < limit else nullcontext()
+    with together, connection.cursor() as cursor:
         cursor.execute(
             f"""
             UPDATE agents_run SET status = 'running', claim_token = claim_token + 1,
@@ -200,12 +202,18 @@ def beat(worker_id: str = WORKER_ID) -> None:
             """,
             [worker_id, machine(), os.getpid()],
         )
+        # A row that is being written is passed over until the next beat: whoever ends many runs
+        # locks them in another order, and waiting for one would hold up all the others.
         cursor.execute(
             """
             UPDATE agents_run SET lease_until = clock_timestamp() + make_interval(secs => %s)
-            FROM unnest(%s::uuid[], %s::bigint[]) AS held (run_id, token)
-            WHERE status = 'running' AND claimed_by = %s AND lease_until > clock_timestamp()
-                AND id = held.run_id AND claim_token = held.token
+            WHERE id = ANY(ARRAY(
+                SELECT id FROM agents_run
+                    JOIN unnest(%s::uuid[], %s::bigint[]) AS held (run_id, token)
+                    ON id = held.run_id AND claim_token = held.token
+                WHERE status = 'running' AND claimed_by = %s AND lease_until > clock_timestamp()
+                FOR UPDATE OF agents_run SKIP LOCKED
+            ))
             """,
             [LEASE_SECONDS, [*held], [*held.values()], worker_id],
         )
