@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -70,7 +70,7 @@ def asked(replies: tuple[Any, ...], then: Callable[[int], None]) -> Callable[[di
     return reply_to
 
 
-def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+def without(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
     left_out = _OWN | _TIMES | _MORE | {*names}
     return {name: value for name, value in row.items() if name not in left_out}
 
@@ -192,7 +192,7 @@ def test_call_that_writes_is_made_by_the_journal() -> None:
         lift_for(agent)
         run = again(golden(agent, version))
     calls = run.steps.filter(kind="tool").order_by("index")
-    seen = [(step.name, step.response["result"]["status"]) for step in calls]
+    seen = [(step.name, (step.response or {})["result"]["status"]) for step in calls]
     assert seen == [(LOOK[0], "pending"), (CANCEL[0], "cancelled"), (LOOK[0], "cancelled")]
     assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
 
