@@ -309,6 +309,23 @@ def test_run_whose_connection_broke_goes_on_and_is_not_called_a_defect() -> None
     assert ShopWrite.objects.filter(run=run, kind="order").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_beat_waits_for_no_run_that_is_being_ended() -> None:
+    agent, version = make_shop_agent()
+    locked, other = (start_run(agent=agent, version=version, run_input=ask()) for _ in range(2))
+    for run in (locked, other):
+        claim_due_run(run.pk)
+    before = dict(Run.objects.values_list("pk", "lease_until"))
+    with psycopg.connect(**connection.get_connection_params()) as ending:
+        ending.execute("SELECT id FROM agents_run WHERE id = %s FOR UPDATE", [locked.pk])
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        beat()
+    after = dict(Run.objects.values_list("pk", "lease_until"))
+    assert after[locked.pk] == before[locked.pk]
+    assert after[other.pk] > before[other.pk]
+
+
 def test_run_of_a_dead_neighbour_is_taken_back_at_once() -> None:
     agent, version = make_shop_agent()
     run = start_run(agent=agent, version=version, run_input=ask())
