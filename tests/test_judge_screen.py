@@ -12,7 +12,7 @@ from reviewdesk.people.roles import Role
 from tests.factories import client_as, make_label, make_project, make_session, make_user, sign_in
 from tests.judging import make_case, make_cases, make_judge, make_judge_version, make_judgement
 from traces.label_sets import ensure_label_set
-from traces.models import Project, QueueItem
+from traces.models import Label, Project, QueueItem
 
 pytestmark = pytest.mark.django_db
 FRAGMENT = {"HX-Request": "true"}
@@ -90,6 +90,18 @@ def test_page_shows_table_slices_and_disagreements() -> None:
     assert page.index("flatters</span>", page.index("Where they disagree")) < page.rindex(
         "too strict"
     )
+
+
+def test_page_says_whose_labels_do_not_count() -> None:
+    version = make_judge_version(author=make_user(name="Ada Lindqvist"))
+    for _ in range(2):
+        make_label(make_case(version, "resolved", "pass").session, version.author)
+    assert "Labels by Ada Lindqvist, who wrote this version, do not count." in text_of(
+        member(version).get(at(version))
+    )
+    Label.objects.exclude(author=version.author).delete()
+    page = text_of(member(version).get(at(version)))
+    assert "do not count: 2 sessions that nobody else has labelled are left out." in page
 
 
 def test_page_takes_as_many_queries_for_many_cases() -> None:
