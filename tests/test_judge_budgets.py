@@ -118,7 +118,9 @@ def test_budgets_that_are_about_runs_hold_no_judge(measure: str) -> None:
 def test_projects_budget_holds_the_judges_of_an_agent_that_is_not_known() -> None:
     with model_server(PASS) as server:
         row = ask(server)
-        Agent.objects.filter(pk=agent_judged(row)).update(slug="renamed")
+        agent_id = agent_judged(row)
+        assert agent_id is not None
+        Agent.objects.filter(pk=agent_id).update(slug="renamed")
         assert agent_judged(row) is None
         project = row.version.judge.project
         other = Agent.objects.create(project=project, slug="b", name="b")
