@@ -110,7 +110,8 @@ def test_desk_starts_stops_and_finds_its_data_again(home: Path) -> None:
     with running_desk(home) as desk:
         seconds = time.monotonic() - began
         assert manage(home, "shell", "-c", COUNT_PROJECTS).stdout.endswith("1\n")
-    assert seconds < 10, "5 s on a machine that does nothing else"
+    others = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert seconds < 10 * others, "5 s on a machine that does nothing else"
     assert home.parent.stat().st_mode & 0o777 == 0o700
 
 
