@@ -5,7 +5,7 @@ import pytest
 from agents.golden.compare import compare_runs
 from agents.golden.expectations import NOTHING_JUDGED, count_verdicts
 from agents.golden.lost import lost_way_out, lost_words
-from agents.golden.settle import shown_by
+from agents.golden.settle import settle_finished, shown_by
 from agents.models import EvalResult, EvalRun, Judgement
 from agents.releases.proof import last_finished, moved_tests
 from reviewdesk.screens.golden.board import Cell
@@ -16,7 +16,7 @@ from reviewdesk.screens.releases.reading import summaries_of
 from tests.factories import make_live
 from tests.golden import make_eval_run, make_test
 from tests.shop import make_shop_agent
-from tests.test_golden_expectations import RUBRIC, again, run_test, settle_finished
+from tests.test_golden_expectations import RUBRIC, again, run_test
 
 pytestmark = pytest.mark.django_db
 
