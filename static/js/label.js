@@ -151,11 +151,18 @@
     if (event.target.method !== "dialog") leave(event, () => event.target.requestSubmit(event.submitter));
   });
   addEventListener("pagehide", () => { if (timer) save(); });
-  // What was completed is no draft any more.
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    if (!event.detail.elt.matches?.("form[data-label]") || !event.detail.successful) return;
+  // What is sent to be completed holds every answer: a draft of them that came later would be refused.
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (!event.detail.elt.matches?.("form[data-label]")) return;
     clearTimeout(timer);
     timer = 0;
+  });
+  // What was completed is no draft any more.
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.elt.matches?.("form[data-label]")) return;
+    clearTimeout(timer);
+    timer = 0;
+    if (!event.detail.successful && event.detail.xhr?.status !== 409) saveIn(300);
   });
 
   const choose = (input) => {
