@@ -6,7 +6,7 @@ from agents.gate.config import GateConfig
 from agents.gate.policy import approve_policy, propose_policy
 from agents.gate.run import settle_gates, start_gate
 from agents.golden.edit import archive_test
-from agents.models import Gate, Release
+from agents.models import EvalRun, Gate, Release
 from agents.releases.candidates import proven_tools
 from agents.releases.errors import EvidenceError, EvidenceVoidError
 from agents.releases.evidence import what_changed
@@ -150,4 +150,29 @@ def test_gate_that_was_written_over_after_the_request_makes_it_void() -> None:
     release = request(gate)
     Gate.objects.filter(pk=gate.pk).update(status="passed")
     with pytest.raises(EvidenceVoidError, match="not what it was when this was requested"):
+        approve_release(release=release, by=make_user())
+
+
+def test_a_passed_eval_run_does_not_outweigh_the_gate_that_failed() -> None:
+    gate = ended(now="p", before="p", num_tests=60)
+    Gate.objects.filter(pk=gate.pk).update(status="failed", sentence="Failed: too dear.")
+    alone = EvalRun.objects.get(pk=gate.candidate_run_id)
+    alone.pk, alone._state.adding = None, True
+    alone.save()
+    with pytest.raises(
+        EvidenceError, match=r"passed, but gate \d+, the last .* run its gate again"
+    ):
+        request_release(version=gate.candidate, eval_run=alone, reason="Why.", by=make_user())
+
+
+def test_a_gate_that_fails_later_voids_the_one_that_passed() -> None:
+    gate = ended()
+    release = request(gate)
+    later = start_gate(candidate=gate.candidate, baseline=gate.baseline, by=make_user())
+    while later.status == Gate.Status.RUNNING:
+        answer(later, now="f", before="p")
+        settle_gates()
+        later.refresh_from_db()
+    assert later.status == Gate.Status.FAILED
+    with pytest.raises(EvidenceVoidError, match=f"gate {later.pk}, the last"):
         approve_release(release=release, by=make_user())

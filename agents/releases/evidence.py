@@ -6,7 +6,7 @@ from agents.golden.hard import GATES, SCHEMA
 from agents.golden.runner import is_evidence_valid
 from agents.models import Agent, EvalRun, Gate, GoldenTest, Version
 from agents.releases.errors import EvidenceError
-from agents.releases.gate_evidence import checked_gate, what_changed_since
+from agents.releases.gate_evidence import checked_gate, refuted_by, what_changed_since
 
 NO_GOLDEN_TEST = "No golden test exists for this agent: nothing but reading proves this version."
 
@@ -53,8 +53,12 @@ def checked_evidence(
             f"In eval run {eval_run.pk} all tests passed, but what is never allowed happened: "
             f"{found}. Correct the version, or run its gate, which runs that test again."
         )
-    change = what_changed(agent=agent, eval_run=eval_run)
-    if change:
+    if refuted := refuted_by(version):
+        raise EvidenceError(
+            f"Eval run {eval_run.pk} passed, but {refuted}: correct the version, or run its gate "
+            "again."
+        )
+    if change := what_changed(agent=agent, eval_run=eval_run):
         raise EvidenceError(
             f"Eval run {eval_run.pk} proves nothing any more: {change}. Run the golden tests on "
             f"{version} again."
@@ -76,7 +80,7 @@ def why_refused(
 def what_changed(*, agent: Agent, eval_run: EvalRun | None, gate: Gate | None = None) -> str:
     """Return what made evidence void since it was taken, in words; empty while it holds.
 
-    `eval_run` is None for a release that was requested without a golden test. At most seven
+    `eval_run` is None for a release that was requested without a golden test. At most eight
     queries.
     """
     if gate is not None:
@@ -89,7 +93,7 @@ def what_changed(*, agent: Agent, eval_run: EvalRun | None, gate: Gate | None = 
     if eval_run.status != EvalRun.Status.PASSED:
         return f"eval run {eval_run.pk} is {eval_run.get_status_display()} now"
     if is_evidence_valid(eval_run):
-        return ""
+        return refuted_by(eval_run.version)
     return _tests_changed(agent, eval_run) or "its version or its tests are not the same any more"
 
 

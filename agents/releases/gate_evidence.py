@@ -7,6 +7,7 @@ from agents.models import Agent, Gate, Version
 from agents.releases.errors import EvidenceError
 
 PROVING = (Gate.Status.PASSED, Gate.Status.INCONCLUSIVE)
+_DECIDED = (*PROVING, Gate.Status.FAILED)
 LONGEST_NOTE = 300
 
 
@@ -57,7 +58,7 @@ def gate_hash(gate: Gate) -> str:
 def what_changed_since(*, agent: Agent, gate: Gate) -> str:
     """Return what made a gate's evidence void, in words; empty while it holds.
 
-    At most five queries. The tests that changed are the caller's to name.
+    At most six queries. The tests that changed are the caller's to name.
     """
     if gate.status not in PROVING:
         return f"gate {gate.pk} is {gate.get_status_display()} now"
@@ -71,4 +72,15 @@ def what_changed_since(*, agent: Agent, gate: Gate) -> str:
         return "it is over some of the golden tests only"
     if not is_evidence_valid(gate.candidate_run):
         return "its tests are not the same any more"
-    return ""
+    return refuted_by(gate.candidate)
+
+
+def refuted_by(version: Version) -> str:
+    """Return that the last gate decided about a version failed; empty if it did not. One query.
+
+    Neither an earlier gate nor an eval run of its own outweighs that: only another gate does.
+    """
+    last = version.gates.filter(status__in=_DECIDED).order_by("-finished_at", "-pk").first()
+    if last is None or last.status != Gate.Status.FAILED:
+        return ""
+    return f"gate {last.pk}, the last that was decided about {version}, failed"

@@ -9,6 +9,7 @@ from agents.config import config_from_json
 from agents.models import Agent, EvalRun, Release, Version
 from agents.releases.diff import config_diff
 from agents.releases.evidence import active_tests, what_changed, why_refused
+from agents.releases.gate_evidence import refuted_by
 from agents.releases.proof import Move, TestMove, last_finished, moved_tests
 from agents.releases.propose import WAS_LIVE
 from reviewdesk.people.models import User
@@ -116,10 +117,13 @@ def version_context(version: Version, *, against: str, you: User) -> dict[str, A
     row = version_rows(agent, [version])[0]
     run = row.evaluated.run if row.evaluated else None
     moves = moved_tests(run, _last_run_of(other)) if run else ()
-    change = what_changed(agent=agent, eval_run=run) if run and _has_passed(run) else ""
+    has_passed = run is not None and _has_passed(run)
+    # That its gate failed is a reason to refuse the request, and no change since the run.
+    may_have_changed = has_passed and not refuted_by(version)
+    change = what_changed(agent=agent, eval_run=run) if may_have_changed else ""
     num_tests = active_tests(agent).count()
     gate = version_gate(agent, version)
-    is_on_run = run and _has_passed(run) and not change and not (gate and gate.is_proof)
+    is_on_run = has_passed and not change and not (gate and gate.is_proof)
     # What is offered is what the request would take, asked of the same function.
     refused = why_refused(agent=agent, version=version, eval_run=run) if is_on_run else ""
     return {
