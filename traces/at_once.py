@@ -14,18 +14,17 @@ class AtOnce(Operation):
     Django renders every related model anew after each operation, which made a hundred operations
     take half a minute of an empty database's first start. Here the models are rendered once.
 
-    Fit for operations none of which needs a state in between: a model is created with the fields,
-    constraints and indexes that it has at the end, and no field is changed twice. Not for
-    `RunPython`, nor for what must be outside a transaction.
+    Fit for operations that can be taken back and need no state in between: a model is created with
+    the fields, constraints and indexes that it has at the end, and no field is changed twice. Not
+    for `RunPython`, nor for what must be outside a transaction.
 
     Args:
         operations: In the order in which the database is changed.
     """
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        """Take the operations; they can be taken back if each of them can."""
+        """Take the operations."""
         self.operations = operations
-        self.reversible = all(operation.reversible for operation in operations)
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Change the state; its models are rendered when somebody asks for them."""
