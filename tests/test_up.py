@@ -2,7 +2,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,12 +105,8 @@ def test_desk_starts_stops_and_finds_its_data_again(home: Path) -> None:
     assert "reviewdesk is stopped." in desk.text
     assert processes_of(home) == []
     assert manage(home, "shell", "-c", COUNT_WORKERS).stdout.endswith("0\n")
-    began = time.monotonic()
-    with running_desk(home) as desk:
-        seconds = time.monotonic() - began
+    with running_desk(home):
         assert manage(home, "shell", "-c", COUNT_PROJECTS).stdout.endswith("1\n")
-    others = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert seconds < 10 * others, "5 s on a machine that does nothing else"
     assert home.parent.stat().st_mode & 0o777 == 0o700
 
 
