@@ -27,13 +27,12 @@ from agents.llm.client import complete
 from agents.llm.routing import endpoint_for
 from agents.models import Judgement
 from agents.runtime.claim import lend_connection
-from agents.runtime.spending import Used, count_for, used_by
+from agents.runtime.spending import Used, cost_of, count_for, used_by
 from agents.tools.autonomy import database_now
 from agents.tools.standing import hold_authority
 from agents.tools.stops import name_of
 from traces.clean import clean_text
 from traces.models import Span
-from traces.pricing import price_table
 
 MOST_ATTEMPTS = 6
 TIMEOUT_SECONDS = 60.0
@@ -242,15 +241,10 @@ def _count(row: Judgement, own: Judgement | None, talk: _Talk) -> list[Used]:
 
     A price that nobody knows makes the whole cost of a judgement unknown.
     """
-    prices = price_table(row.version.judge.project_id)
+    project_id = row.version.judge.project_id
     in_all: list[Used] = [{"milliseconds": talk.milliseconds}] if talk.milliseconds else []
     for usage in talk.usages:
-        cost = prices.cost(
-            model=usage.model,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            at=database_now().date(),
-        )
+        cost = cost_of(usage, project_id=project_id, at=database_now().date())
         in_all.append(used_by(usage, cost, 0))
         if own is None:
             continue

@@ -21,10 +21,10 @@ from agents.runtime.early import ends_lost, is_stopped
 from agents.runtime.ending import end_run, note_progress, retry_later
 from agents.runtime.entry import WriteEntry, write_entry
 from agents.runtime.journal import AskCustomer, TellCustomer
+from agents.runtime.model_step import since
 from agents.runtime.record import new_step, span_of
-from agents.runtime.spending import Used, count, used_by
+from agents.runtime.spending import cost_of, count, used_by
 from traces.clean import clean_text
-from traces.pricing import price_table
 
 TIMEOUT_SECONDS = 120.0
 MAX_ATTEMPTS = 4
@@ -91,10 +91,10 @@ def _ask(
             timeout_seconds=TIMEOUT_SECONDS,
         )
     except ModelError as error:
-        milliseconds = _since(began)
+        milliseconds = since(began)
         with fenced(claim) as run:
             return _after_failure(run, action, error, milliseconds)
-    milliseconds = _since(began)
+    milliseconds = since(began)
     with fenced(claim) as run:
         _store(run, step, completion, milliseconds)
     return True
@@ -102,11 +102,9 @@ def _ask(
 
 def _after_failure(run: Run, action: AskCustomer, error: ModelError, milliseconds: int) -> bool:
     attempts = run.num_retries + 1
-    used: Used
-    if isinstance(error, ModelRefusedError) and error.usage:
-        used = used_by(error.usage, _cost(run, error.usage), milliseconds)
-    else:
-        used = {"milliseconds": milliseconds}
+    usage = error.usage if isinstance(error, ModelRefusedError) else None
+    cost = cost_of(usage, project_id=run.project_id, at=run.read_at.date())
+    used = used_by(usage, cost, milliseconds)
     if isinstance(error, ModelUnavailableError) and attempts < MAX_ATTEMPTS:
         wait = error.retry_after or _BACKOFF_SECONDS**attempts
         retry_later(run, timedelta(seconds=wait))
@@ -120,7 +118,7 @@ def _after_failure(run: Run, action: AskCustomer, error: ModelError, millisecond
 
 def _store(run: Run, step: Step, completion: Completion, milliseconds: int) -> None:
     usage = Usage(completion.model, completion.input_tokens, completion.output_tokens)
-    cost = _cost(run, usage)
+    cost = cost_of(usage, project_id=run.project_id, at=run.read_at.date())
     words = words_of(completion.content)
     step.run = run
     step.status, step.finished_at = Step.Status.DONE, run.read_at
@@ -134,19 +132,6 @@ def _store(run: Run, step: Step, completion: Completion, milliseconds: int) -> N
         span=span_of(step, attributes=_about(usage, cost)),
         used=used_by(usage, cost, milliseconds),
     )
-
-
-def _cost(run: Run, usage: Usage) -> Decimal | None:
-    return price_table(run.project_id).cost(
-        model=usage.model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        at=run.read_at.date(),
-    )
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
 
 
 def _about(usage: Usage, cost: Decimal | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from agents.config import VersionConfig
@@ -30,12 +29,11 @@ from agents.runtime.model_attempts import (
     next_attempt,
 )
 from agents.runtime.record import new_step, span_of
-from agents.runtime.spending import Used
+from agents.runtime.spending import Used, cost_of, used_by
 from agents.tools.autonomy import EffectiveLevel, levels_for_run
 from agents.tools.contract import ToolContract
 from traces.clean import clean_json, clean_text
 from traces.models import Span
-from traces.pricing import price_table
 from traces.recorder import new_span_id, record_spans
 
 # The start of a step's next attempt while that waits for its time.
@@ -140,7 +138,7 @@ def store_completion(
     step.response = clean_json(_response_json(completion))
     step.status, step.finished_at = Step.Status.DONE, run.read_at
     step.input_tokens, step.output_tokens = usage.input_tokens, usage.output_tokens
-    step.cost_usd = _cost(run, usage, step.finished_at)
+    step.cost_usd = cost_of(usage, project_id=run.project_id, at=step.finished_at.date())
     if run.num_retries:
         Run.objects.filter(pk=run.pk).update(num_retries=0)
     note_progress(run)
@@ -148,7 +146,7 @@ def store_completion(
         run=run,
         step=step,
         span=span_of(step, attributes=_about(step, config)),
-        used={**_used(usage, step.cost_usd, milliseconds), "steps": 1},
+        used={**used_by(usage, step.cost_usd, milliseconds), "steps": 1},
         # What follows it begins at once, or ends or parks the run.
         are_totals_due=False,
     )
@@ -163,7 +161,7 @@ def store_failure(
     failed = [*failed_attempts(step.request), attempt]
     following = next_attempt(config, failed, now=now.timestamp(), jitter=_jitter)
     usage = error.usage if isinstance(error, ModelRefusedError) else None
-    cost = _cost(run, usage, now) if usage else None
+    cost = cost_of(usage, project_id=run.project_id, at=now.date())
     span = span_of(step, attributes=_about(step, config, attempt, following))
     span = replace(
         span,
@@ -176,7 +174,7 @@ def store_failure(
     )
     record_spans(session=run.session, spans=[span])
     is_at_once = _go_on(run, step, [each.to_json() for each in failed], following)
-    count(run, **_used(usage, cost, milliseconds))
+    count(run, **used_by(usage, cost, milliseconds))
     return is_at_once
 
 
@@ -226,24 +224,6 @@ def _about(
         about["next_model"] = following.model
         about["wait_seconds"] = round(following.wait_seconds, 3)
     return about
-
-
-def _used(usage: Usage | None, cost: Decimal | None, milliseconds: int) -> Used:
-    return {
-        "cost_usd": cost or 0,
-        "tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0) if usage else 0,
-        "milliseconds": milliseconds,
-        "unpriced": int(usage is not None and cost is None),
-    }
-
-
-def _cost(run: Run, usage: Usage, at: datetime) -> Decimal | None:
-    return price_table(run.project_id).cost(
-        model=usage.model,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        at=at.date(),
-    )
 
 
 def since(began: float) -> int:

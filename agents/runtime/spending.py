@@ -5,6 +5,7 @@ A cost that nobody knows (a model without a price) is not zero: sums of it say â
 
 import random
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack, cast
 
@@ -13,6 +14,7 @@ from django.db import connection
 from agents.errors import Usage
 from agents.models import Budget, Run
 from traces.prepared import prepared_cursor
+from traces.pricing import price_table
 
 # A replay answers from a recording and a planted request asks no model: neither spends anything.
 COUNTED_KINDS = (Run.Kind.LIVE, Run.Kind.GOLDEN)
@@ -113,13 +115,25 @@ def count_for(agent_id: int, **used: Unpack[Used]) -> None:
         cursor.execute(f"WITH {COUNT} SELECT", values)
 
 
-def used_by(usage: Usage, cost: Decimal | None, milliseconds: int) -> Used:
-    """Return what a model call used, whose cost may be unknown."""
+def cost_of(usage: Usage | None, *, project_id: int, at: date) -> Decimal | None:
+    """Return what a model call cost in US dollars; None where its use or its price is unknown."""
+    if usage is None:
+        return None
+    return price_table(project_id).cost(
+        model=usage.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        at=at,
+    )
+
+
+def used_by(usage: Usage | None, cost: Decimal | None, milliseconds: int) -> Used:
+    """Return what a model call used, whose cost may be unknown; one without usage failed."""
     return {
         "cost_usd": cost or 0,
-        "tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0),
+        "tokens": (usage.input_tokens or 0) + (usage.output_tokens or 0) if usage else 0,
         "milliseconds": milliseconds,
-        "unpriced": int(cost is None),
+        "unpriced": int(usage is not None and cost is None),
     }
 
 
