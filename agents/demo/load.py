@@ -38,6 +38,7 @@ from agents.tools.autonomy import change_level, database_now, lift_ceiling
 from traces.ingest.store import store_sessions
 from traces.label_sets import ensure_label_set
 from traces.models import Project, Session
+from traces.refresh import drain
 
 SHOP = "shop"
 WHOLESALE = "wholesale"
@@ -163,6 +164,7 @@ def _fill(shop: Project, wholesale: Project, staff: DemoStaff, model_url: str) -
     )
     write_judges(project=shop, reviewer=staff.reviewers[0], engineer=staff.engineer)
     regroup_intents(agent=agent)
+    drain()
     with pgtrigger.ignore("agents.Agent:update_update"):  # the server lived in here alone
         Agent.objects.filter(pk=agent.pk).update(model_base_url="")
 
