@@ -21,7 +21,7 @@ import threading
 import time
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
@@ -94,16 +94,16 @@ def _model() -> Iterator[str]:
 
 
 def _ours(desk: Desk, url: str, num_runs: int, at_once: int) -> dict[str, Any]:
-    """Do the runs in the desk's worker, with so many in flight: one that ends is followed."""
+    """Do the runs in the desk's workers, with so many in flight: one that ends is followed."""
     from agents.models import Run
 
     agent = _agent(desk, url)
-    (worker,) = (each for each in desk.children("django") if "worker" in each.cmdline())
+    workers = [each for each in desk.children("django") if "worker" in each.cmdline()]
     _empty(url)
     ids: list[Any] = []
     is_open = Run.objects.filter(agent=agent, finished_at=None)
-    work = _Work(desk, lambda: _seconds_of(worker))
-    with _peak(worker) as peak:
+    work = _Work(desk, lambda: sum(map(_seconds_of, workers)))
+    with _peak(workers) as peak:
         while True:
             num_open = is_open.count()
             if missing := min(at_once - num_open, num_runs - len(ids)):
@@ -252,13 +252,13 @@ def _asked(url: str, method: str) -> bytes:
 
 
 @contextmanager
-def _peak(process: psutil.Process) -> Iterator[list[float]]:
-    """Give a list whose one number is the most memory (MB) that the process had meanwhile."""
+def _peak(processes: Sequence[psutil.Process]) -> Iterator[list[float]]:
+    """Give a list whose one number is the most memory (MB) that the largest had meanwhile."""
     peak, is_over = [0.0], threading.Event()
 
     def look() -> None:
         while not is_over.wait(0.05):
-            peak[0] = max(peak[0], process.memory_info().rss / 2**20)
+            peak[0] = max(peak[0], *(each.memory_info().rss / 2**20 for each in processes))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

@@ -40,9 +40,14 @@ class Desk:
         assert words in self.text, self.text
 
     def child(self, words: str) -> psutil.Process:
-        """Return its child whose command line contains `words`."""
+        """Return its first child whose command line contains `words`."""
+        return self.children(words)[0]
+
+    def children(self, words: str) -> list[psutil.Process]:
+        """Return its children whose command line contains `words`, in the order of their start."""
         children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if words in " ".join(child.cmdline()))
+        found = [child for child in children if words in " ".join(child.cmdline())]
+        return sorted(found, key=lambda child: child.pid)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)

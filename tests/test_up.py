@@ -123,7 +123,7 @@ def test_dead_children_and_a_dead_database_are_started_again(home: Path) -> None
         assert manage(home, "shell", "-c", SEND_HINT).returncode == 0
         wait_until(lambda: manage(home, "shell", "-c", COUNT_MESSAGES).stdout.endswith(" 0\n"))
         desk.stop(signal.SIGTERM)
-    assert "Stopping web, worker, scheduler" in desk.text
+    assert "Stopping web, worker, second worker, scheduler" in desk.text
     assert "(SIGTERM)" in desk.text
     assert processes_of(home) == []
 

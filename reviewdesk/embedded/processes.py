@@ -8,6 +8,8 @@ from reviewdesk.embedded.children import Child
 from reviewdesk.embedded.ports import free_port
 from reviewdesk.environment import Environment
 
+# A process of Python fills one core at most; golden tests of a gate keep two of them busy.
+WORKERS = ("worker", "second worker")
 NUM_WEB_PROCESSES = 2
 NUM_WEB_THREADS = 8
 # What calls outside may take to end (`reviewdesk.embedded.worker`), and the worker after them.
@@ -30,7 +32,10 @@ def children_for(environment: Environment) -> list[Child]:
         servers.append(Child("model server", command, variables, is_needed_to_stop=True))
     return [
         Child("web", _web(environment.port), variables, signal.SIGTERM, stop_seconds=5),
-        Child("worker", _django("worker"), variables, stop_seconds=WORKER_STOP_SECONDS),
+        *(
+            Child(name, _django("worker"), variables, stop_seconds=WORKER_STOP_SECONDS)
+            for name in WORKERS
+        ),
         Child("scheduler", _django("scheduler"), variables),
         *servers,
     ]

@@ -154,7 +154,8 @@ def test_parked_call_is_approved_and_a_killed_worker_repeats_nothing(
     held = support.get_by_text("modify_user_address is approved; it leaves in 5 s")
     expect(held).to_be_visible()
     expect(held).to_have_count(0, timeout=10_000)  # The run goes on from here.
-    desk.child("django worker").kill()
+    for worker in desk.children("django worker"):
+        worker.kill()
     support.goto(session)
     expect(support.get_by_text("ended", exact=True)).to_be_visible(timeout=60_000)
     assert "worker was ended by SIGKILL" in desk.text
