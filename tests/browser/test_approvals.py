@@ -202,7 +202,8 @@ def test_key_pressed_before_the_next_call_has_come_decides_nothing(page, approva
     page.goto(list_url(approval))
     held = []
     page.route(f"**{url_of(following)}", lambda route: held.append(route))
-    page.keyboard.press("j")
+    with page.expect_request(f"**{url_of(following)}"):
+        page.keyboard.press("j")
     page.keyboard.press("a")
     page.wait_for_timeout(200)
     held[0].continue_()
