@@ -164,9 +164,13 @@ def test_second_scheduler_takes_over_from_a_dead_one(home: Path) -> None:
     def is_leader(process: "subprocess.Popen[bytes]") -> bool:
         return f"scheduler {process.pid}\n" in manage(home, "shell", "-c", LEADER).stdout
 
+    def stands_by(process: "subprocess.Popen[bytes]") -> bool:
+        return f"scheduler {process.pid}\n" in manage(home, "shell", "-c", CONNECTED).stdout
+
     with started(home, "scheduler") as first:
         wait_until(lambda: is_leader(first), seconds=90)  # it migrates first
         with started(home, "scheduler") as second:
+            wait_until(lambda: stands_by(second))
             first.kill()
             wait_until(lambda: is_leader(second))
             second.terminate()
@@ -222,6 +226,11 @@ LEADER = (
     "from django.db import connection; cursor = connection.cursor();"
     "cursor.execute('SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE locktype = %s AND granted', ['advisory']); print(*cursor.fetchall()[0])"
+)
+CONNECTED = (
+    "from django.db import connection; cursor = connection.cursor();"
+    "cursor.execute('SELECT application_name FROM pg_stat_activity');"
+    "print(*(name for name, in cursor.fetchall()), sep=chr(10))"
 )
 TRAVEL = (
     "from django.db import connection;"
